@@ -1,0 +1,53 @@
+// LiveSandbox: everything one sandbox holds on the host. Destroying it ends and removes all of it, at any point of the
+// launch.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <vector>
+
+#include "cgroups/cgroup.h"
+#include "launch/entry.h"
+#include "launch/host_state.h"
+#include "launch/launch.h"
+#include "launch/pidfd.h"
+#include "launch/script.h"
+#include "launch/shared_exchange.h"
+
+namespace sandbox_run::launch {
+
+struct LiveSandbox {
+  LiveSandbox(const HostState& host_state, Plan the_plan, SharedExchange shared)
+      : host(host_state), plan(std::move(the_plan)), exchange(std::move(shared)) {}
+
+  const HostState& host;
+  Plan plan;
+  IdentitySlot slot;
+  SharedExchange exchange;
+  std::vector<ScriptRow> rows;
+  std::vector<int> join_files;              // borrowed from `cgroup`; the clone reads it
+  EntryArguments entry;                     // the clone's stack: must outlive `init`
+  std::unique_ptr<cgroups::Cgroup> cgroup;  // removed after `init` is dead; none where the plan gave it up
+  UniqueFd control;                         // to init, until it has reported
+  UniqueFd status;                          // read end of init's status pipe
+  UniqueFd stdin_write, stdout_read, stderr_read;
+  UniqueFd stdout_write;  // kept until start(): stderr may become it
+  UniqueFd listener;
+  UniqueFd scratch;
+  UniqueFd program;             // pidfd of pid 2, from start() on
+  cgroups::Usage set_up_usage;  // what the launch itself cost
+  std::chrono::microseconds prepare_time{0};
+  Pidfd init;  // last: destroyed, hence dead, before all of the above
+};
+
+// All of prepare(). Fails with: Fault::host and the step's name.
+Result<std::unique_ptr<LiveSandbox>> prepare_sandbox(const HostState& host, const Plan& plan);
+
+// The paused call becomes the program's exec.
+Status release_program(LiveSandbox& sandbox, const Program& program, const Streams& streams);
+
+// Supervises to the end. REQUIRES: release_program succeeded.
+Result<Facts> supervise(LiveSandbox& sandbox, const Streams& streams, std::chrono::steady_clock::time_point start,
+                        int cancel_fd);
+
+}  // namespace sandbox_run::launch

@@ -1,0 +1,81 @@
+// The plan as text: what --dry-run prints. Pure but for nothing: sources that may be absent on a host are marked so.
+#include <fmt/format.h>
+
+#include "launch/launch.h"
+#include "launch/mount_plan.h"
+#include "launch/script.h"
+
+namespace sandbox_run::launch {
+namespace {
+
+constexpr int kNewestLandlock = 6;
+
+const char* actor_name(Actor actor) {
+  switch (actor) {
+    case Actor::supervisor:
+      return "supervisor";
+    case Actor::entry:
+      return "entry";
+    case Actor::init:
+      return "init";
+    case Actor::program:
+      return "pid 2";
+  }
+  return "";
+}
+
+std::string limits_text(const Plan& plan) {
+  return fmt::format(
+      "limits      memory {} + scratch {}, {} processes, {} CPUs, CPU time {}, wall time {}, output {}, files {}, "
+      "open files {}\n",
+      format_bytes(plan.memory), format_bytes(plan.scratch), plan.cgroup.processes, plan.cgroup.cpus,
+      format_duration(plan.cpu_time.value), format_duration(plan.wall_time.value), format_bytes(plan.output),
+      format_bytes(plan.rlimits.file_size), plan.rlimits.open_files);
+}
+
+std::string step_line(Step step, const std::string& shown) {
+  const StepFacts& facts = facts_of(step);
+  return fmt::format("  {:<10} {:<22} {}{}# {}\n", actor_name(facts.actor), facts.name, shown,
+                     shown.empty() ? "" : "  ", facts.why);
+}
+
+// The steps of the table in order; one that the script has rows for appears once for each.
+std::string steps_text(const std::vector<ScriptRow>& rows) {
+  std::string text;
+  for (unsigned number = 0; number < kStepCount; ++number) {
+    const auto step = static_cast<Step>(number);
+    const Actor actor = facts_of(step).actor;
+    if ((actor == Actor::supervisor || actor == Actor::entry) || step == Step::program_pause ||
+        step == Step::program_exec) {
+      text += step_line(step, "");
+      continue;
+    }
+    for (const ScriptRow& row : rows)
+      if (row.step == step) text += step_line(step, row.shown);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string render(const Plan& plan) {
+  auto mounts = plan_mounts(plan);
+  if (!mounts) return "error: " + mounts.error().what + "\n";
+  LoweringFacts facts;
+  facts.landlock_abi = kNewestLandlock;
+  for (std::size_t index = 0; index < mounts->mounts.size(); ++index) facts.mounts.push_back({index, 0, 0});
+  std::string text = fmt::format("sandbox     {}\nprofile     {}, denied calls {}{}\n", plan.id, plan.profile_name,
+                                 plan.on_denied == OnDenied::kill ? "end the run" : "fail with EPERM",
+                                 plan.exec_once ? ", one exec" : "");
+  text += limits_text(plan);
+  text += fmt::format("network     {}\ndirectory   {}\nweakened    {}\nrequired    {}\n",
+                      gives_up(plan, Wall::network)       ? "the host's"
+                      : plan.network == Network::loopback ? "loopback, fresh"
+                                                          : "none, fresh",
+                      plan.working_directory,
+                      plan.weaken.empty() ? "nothing" : fmt::format("{}", fmt::join(plan.weaken, ", ")),
+                      plan.require.empty() ? "nothing" : fmt::format("{}", fmt::join(plan.require, ", ")));
+  return text + "steps\n" + steps_text(lower(plan, *mounts, facts));
+}
+
+}  // namespace sandbox_run::launch

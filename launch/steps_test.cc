@@ -1,0 +1,96 @@
+// Every step of the launch is made to fail once; each time the error names it and nothing is left.
+#include "launch/steps.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "launch/script.h"
+#include "launch/testing/sandbox_fixture.h"
+
+namespace sandbox_run::launch {
+namespace {
+
+using testing::HasSubstr;
+
+class Steps : public SandboxFixture {
+ protected:
+  Plan full_plan() {
+    Plan full = plan();
+    full.proc = true;
+    full.network = Network::loopback;
+    OverlayMount overlay;
+    overlay.lower = "/usr/share/zoneinfo";
+    overlay.target = "/cache";
+    overlay.upper_size = Bytes{1 << 20};
+    full.mounts.push_back(overlay);
+    return full;
+  }
+};
+
+TEST_F(Steps, EachOneFailsByItsNameAndLeavesNothing) {
+  int failed = 0;
+  for (const StepFacts& facts : kSteps) {
+    const std::string name = facts.name;
+    if (name == "program.exec") continue;  // AProgramThatIsNoneIsTheCallersError
+    Plan broken = full_plan();
+    broken.fail = {name, ENOMEM};
+    const auto result = run(broken, {"exit", "0"});
+    const bool optional = result.has_value();
+    if (optional) {
+      // A hardening: the run goes on, and does not claim it.
+      bool is_hardening = name.rfind("proc.", 0) == 0;
+      for (unsigned step = 0; step < kStepCount; ++step)
+        if (kSteps[step].name == name && !hardening_of(static_cast<Step>(step)).empty()) {
+          is_hardening = true;
+          EXPECT_THAT(result->hardening, testing::Not(testing::Contains(hardening_of(static_cast<Step>(step)))));
+        }
+      EXPECT_TRUE(is_hardening) << name;
+      continue;
+    }
+    ++failed;
+    EXPECT_THAT(result.error().what, HasSubstr("launch " + name)) << name;
+    EXPECT_EQ(result.error().sys_errno, ENOMEM) << name;
+  }
+  EXPECT_GT(failed, 40);
+}
+
+TEST_F(Steps, ARequiredHardeningIsAWall) {
+  Plan strict = plan();
+  strict.require = {"landlock"};
+  EXPECT_OK(run(strict, {"exit", "0"}));
+  strict.fail = {"landlock.create", EOPNOTSUPP};
+  const auto result = run(strict, {"exit", "0"});
+  ASSERT_FALSE(result.has_value());
+  EXPECT_THAT(result.error().what, HasSubstr("landlock.create"));
+}
+
+TEST_F(Steps, ThePlanPrintsEveryStepOnceInOrder) {
+  const std::string text = render(full_plan());
+  std::size_t at = 0;
+  for (const StepFacts& facts : kSteps) {
+    const std::size_t found = text.find(std::string(" ") + facts.name + " ", at);
+    ASSERT_NE(found, std::string::npos) << facts.name << "\n" << text;
+    at = found;
+  }
+  EXPECT_THAT(text, HasSubstr("/tmp tmpfs 8 MiB rw,nosuid,nodev,noexec,nosymfollow"));
+}
+
+TEST_F(Steps, TheHostHasEveryWall) {
+  for (const Probe& probe : probe_host())
+    EXPECT_TRUE(probe.present || !probe.is_wall) << probe.name << ": " << probe.detail;
+}
+
+// Init brings everything along that it calls: an undefined symbol would be a library that is not there.
+TEST(Init, HasNoUndefinedSymbolAndIsSmall) {
+  FILE* nm = ::popen("nm -u " LAUNCH_INIT " 2>&1", "r");
+  ASSERT_NE(nm, nullptr);
+  std::string text;
+  for (int letter; (letter = std::fgetc(nm)) != EOF;) text += static_cast<char>(letter);
+  ::pclose(nm);
+  EXPECT_TRUE(text.empty() || text.find("no symbols") != std::string::npos) << text;
+}
+
+}  // namespace
+}  // namespace sandbox_run::launch
