@@ -1,0 +1,102 @@
+#include "go-build/artifact_cache.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+
+#include "base/files.h"
+#include "store/store.h"
+
+namespace sandbox_run::go_build {
+namespace {
+
+constexpr Bytes kMaxProgram{4ull << 30};
+
+// Read-only view of a whole file that cannot shrink.
+class Mapping {
+ public:
+  static Result<Mapping> of(int fd, std::size_t size, const std::string& name) {
+    Mapping mapping;
+    if (size == 0) return mapping;
+    void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+    if (data == MAP_FAILED) return host_error(errno, "cannot map " + name);
+    mapping.data_ = data;
+    mapping.size_ = size;
+    return mapping;
+  }
+  Mapping(Mapping&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(other.size_) {}
+  Mapping& operator=(Mapping&&) = delete;
+  ~Mapping() {
+    if (data_) ::munmap(data_, size_);
+  }
+  std::string_view view() const { return {static_cast<const char*>(data_), data_ ? size_ : 0}; }
+
+ private:
+  Mapping() = default;
+  void* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+Status write_entry(const std::string& directory, const SealedProgram& program) {
+  TRY(Mapping content, Mapping::of(program.program.get(), program.size.count, "the sealed program"));
+  TRY(UniqueFd binary, open_path(directory + "/program", O_WRONLY | O_CREAT | O_EXCL, 0444));
+  TRY_STATUS(write_all(binary.get(), content.view(), "the program"));
+  TRY(UniqueFd digest, open_path(directory + "/sha256", O_WRONLY | O_CREAT | O_EXCL, 0444));
+  return write_all(digest.get(), program.sha256.hex() + "\n", "its digest");
+}
+
+}  // namespace
+
+Result<SealedProgram> seal_program(int file_fd, Bytes cap) {
+  struct stat info {};
+  if (::fstat(file_fd, &info) != 0) return host_error(errno, "cannot examine the program");
+  if (!S_ISREG(info.st_mode)) return self_error("the program is not a regular file");
+  auto size = static_cast<std::uint64_t>(info.st_size);
+  if (size > cap.count)
+    return host_error(EFBIG,
+                      fmt::format("the program has {}, more than {}", format_bytes(Bytes{size}), format_bytes(cap)));
+  SealedProgram sealed;
+  {
+    TRY(Mapping file, Mapping::of(file_fd, size, "the program"));
+    TRY(sealed.program, sealed_memfd("program", file.view(), true));
+  }
+  // The digest is of what will run, not of what was read: the two can differ only while the file is being changed.
+  TRY(Mapping copy, Mapping::of(sealed.program.get(), size, "the sealed program"));
+  sealed.sha256 = sha256(copy.view());
+  sealed.size = Bytes{size};
+  return sealed;
+}
+
+Result<std::optional<SealedProgram>> ArtifactCache::find(const Sha256Digest& key) const {
+  std::string path = entry_path(key);
+  auto held = store::hold(path);
+  if (!held) {
+    if (held.error().sys_errno == ENOENT) return std::optional<SealedProgram>();
+    return std::move(held).error();
+  }
+  auto recorded = read_file(path + "/sha256", Bytes{256});
+  auto file = open_path(path + "/program", O_RDONLY | O_NOFOLLOW);
+  if (recorded && file) {
+    auto sealed = seal_program(file->get(), kMaxProgram);
+    if (sealed && *recorded == sealed->sha256.hex() + "\n") {
+      (void)::utimes(path.c_str(), nullptr);  // used now: what eviction goes by; a failure only makes it look older
+      return std::optional<SealedProgram>(std::move(*sealed));
+    }
+  }
+  held->reset();
+  // Cut off by a power cut, or tampered with. Not an error: it is built again.
+  TRY_STATUS(remove_tree(AT_FDCWD, path));
+  return std::optional<SealedProgram>();
+}
+
+Status ArtifactCache::keep(const Sha256Digest& key, const SealedProgram& program, Bytes cap) const {
+  TRY_STATUS(make_directories(directory_));
+  auto fill = [&](const std::string& temporary) { return write_entry(temporary, program); };
+  // Unsynced: every use proves the entry whole.
+  TRY_STATUS(store::fill_once(entry_path(key), fill, store::Durability::unsynced));
+  return store::evict(directory_, cap);
+}
+
+}  // namespace sandbox_run::go_build

@@ -1,0 +1,306 @@
+// Theory of operation. A build is a sandboxed run of the go command:
+//   key       everything the binary depends on, hashed; the artifact cache answers for it if it can
+//   std cache our own `go build std`, filled once per toolchain, read-only from then on
+//   sandbox   GOROOT, the snapshot and the build list's modules, all read-only; one empty file of ours to write to
+//   collect   when everything inside is dead: through the descriptor we opened before it started, so no path of the
+//             build's is ever followed; into a sealed memfd, through the ELF gate, into the artifact cache
+#include "go-build/build.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <ctime>
+#include <set>
+#include <sstream>
+
+#include "base/files.h"
+#include "go-build/artifact_cache.h"
+#include "go-build/build_plan.h"
+#include "go-build/elf_gate.h"
+#include "go-build/go_command.h"
+#include "go-build/inside.h"
+#include "go-build/module_view.h"
+#include "go-build/replay.h"
+#include "go-build/replay_source.h"
+#include "go-build/std_cache.h"
+#include "store/store.h"
+
+namespace sandbox_run::go_build {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::microseconds;
+using std::chrono::steady_clock;
+
+BuildFailure refusal(std::string code, std::string message) {
+  BuildFailure failure;
+  failure.diagnostics.push_back(Diagnostic{Diagnostic::Severity::error, std::move(code), "", 0, 0, message});
+  failure.output = message + "\n";
+  failure.message = std::move(message);
+  return failure;
+}
+
+// "a/b" as seen from `directory` ("." or "a"); nothing where it is not below.
+std::optional<std::string> below(const std::string& directory, std::string path) {
+  if (path.starts_with("./")) path.erase(0, 2);
+  if (directory == ".") return path;
+  if (path == directory) return ".";
+  if (!path.starts_with(directory + "/")) return std::nullopt;
+  return path.substr(directory.size() + 1);
+}
+
+// Without a go.mod the go command builds a list of files; those it would take from a directory on its own.
+std::vector<std::string> files_of_package(const ingest::Submission& submission, bool tests) {
+  std::string directory = submission.package == "." ? "" : submission.package.substr(2) + "/";
+  std::vector<std::string> files;
+  for (const auto& file : submission.files) {
+    if (!file.path.starts_with(directory) || !file.path.ends_with(".go")) continue;
+    std::string_view name = std::string_view(file.path).substr(directory.size());
+    if (name.find('/') != std::string_view::npos || name[0] == '_' || name[0] == '.') continue;
+    if (name.ends_with("_test.go") && !tests) continue;
+    files.push_back(file.path);
+  }
+  return files;
+}
+
+Result<BuildTarget> target_of(const ingest::Submission& submission, const sum_verify::VerifiedTree& tree,
+                              const Request& request) {
+  BuildTarget target;
+  if (submission.package != "." && !submission.package.starts_with("./"))
+    return self_error(fmt::format("the package '{}' is not named relative to its module", submission.package));
+  auto package = below(submission.module, submission.package);
+  if (!package)
+    return self_error(fmt::format("the package {} is not in the module at {}", submission.package, submission.module));
+  target.directory = submission.module;
+  target.package = *package == "." ? "." : "./" + *package;
+  auto files = submission.go_files;
+  if (files.empty() && !submission.has_go_mod) files = files_of_package(submission, request.test_binary);
+  for (const auto& file : files) {
+    auto inside_module = below(submission.module, file);
+    if (!inside_module) return self_error(fmt::format("{} is not in the module at {}", file, submission.module));
+    target.files.push_back(*inside_module);
+  }
+  target.vendored = tree.vendored;
+  target.tags = request.tags;
+  target.symbols = request.symbols;
+  target.test_binary = request.test_binary;
+  return target;
+}
+
+// Tags reach a command line: letters, digits, '_' and '.' is what the go command takes (go/build/constraint).
+Status check_tags(const std::vector<std::string>& tags) {
+  for (const auto& tag : tags) {
+    bool good = !tag.empty() && std::all_of(tag.begin(), tag.end(), [](unsigned char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+             c >= 0x80;
+    });
+    if (!good) return input_error(fmt::format("'{}' is no build tag: write --tags integration,sqlite", tag));
+  }
+  return {};
+}
+
+// A cache that answers for this key answers for exactly this source, these modules, this toolchain and this recipe.
+Sha256Digest key_of(const ingest::Submission& submission, const sum_verify::VerifiedTree& tree,
+                    const std::string& toolchain, const BuildTarget& target) {
+  return sha256(fmt::format("artifact\ntree {}\nmodules {}\ntoolchain {}\nos linux\narchitecture amd64\n{}",
+                            submission.tree_digest().hex(), tree.digest().hex(), toolchain, describe(target)));
+}
+
+// An empty file in a directory nobody else can enter; inside, it is bound over /out/program. All a build can write
+// outside its memory is this one inode, up to RLIMIT_FSIZE.
+struct OutputFile {
+  std::string path;
+  UniqueFd fd;
+};
+
+Result<OutputFile> make_output_file(const std::string& directory) {
+  OutputFile file;
+  file.path = directory + "/program";
+  TRY(file.fd, open_path(file.path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+  if (::fchmod(file.fd.get(), 0666) != 0) return host_error(errno, "cannot open " + file.path + " to the build");
+  return file;
+}
+
+// REQUIRES: everything of the build is dead, so nobody writes to it any more.
+Result<std::variant<SealedProgram, BuildFailure>> collect(const OutputFile& file, const Limits& limits) {
+  struct stat info {};
+  if (::fstat(file.fd.get(), &info) != 0) return host_error(errno, "cannot examine the built program");
+  if (info.st_size == 0)
+    return std::variant<SealedProgram, BuildFailure>(
+        refusal("GB004", "the package has no program in it: nothing was linked"));
+  char start[8] = {};
+  if (::pread(file.fd.get(), start, sizeof start, 0) < 0) return host_error(errno, "cannot read the built program");
+  if (std::string_view(start, sizeof start) == "!<arch>\n")
+    return std::variant<SealedProgram, BuildFailure>(
+        refusal("GB004", "the package is not a program: its package clause does not say main"));
+  auto sealed = seal_program(file.fd.get(), limits.output);
+  if (!sealed) {
+    if (sealed.error().sys_errno != EFBIG) return std::move(sealed).error();
+    auto failure = refusal("GB005", sealed.error().what);
+    failure.limit = BuildFailure::Limit::output;
+    return std::variant<SealedProgram, BuildFailure>(std::move(failure));
+  }
+  TRY(auto refused, refuse_elf(sealed->program.get(), ElfPolicy::go_program));
+  if (refused)
+    return std::variant<SealedProgram, BuildFailure>(
+        refusal("GB004", fmt::format("the built program was refused: {}", *refused)));
+  return std::variant<SealedProgram, BuildFailure>(std::move(*sealed));
+}
+
+std::set<std::string, std::less<>> package_names(const std::string& packages) {
+  std::set<std::string, std::less<>> names;
+  std::istringstream lines(packages);
+  for (std::string line; std::getline(lines, line);) names.insert(line.substr(0, line.find('=')));
+  return names;
+}
+
+Artifact artifact_of(SealedProgram sealed, const Toolchain& toolchain, bool cached) {
+  Artifact artifact;
+  artifact.program = std::move(sealed.program);
+  artifact.sha256 = sealed.sha256;
+  artifact.size = sealed.size;
+  artifact.go_version = toolchain.version;
+  artifact.cached = cached;
+  return artifact;
+}
+
+class Build {
+ public:
+  Build(const ingest::Submission& submission, const sum_verify::VerifiedTree& tree, const Toolchain& toolchain,
+        const Request& request, Narrator& narrator)
+      : submission_(submission), tree_(tree), toolchain_(toolchain), request_(request), narrator_(narrator) {}
+
+  Result<BuildOutcome> run() {
+    const auto start = steady_clock::now();
+    TRY(BuildOutcome outcome, answer());
+    auto took = duration_cast<microseconds>(steady_clock::now() - start);
+    if (outcome.artifact) outcome.artifact->wall_time = took;
+    outcome.failure.wall_time = took;
+    return outcome;
+  }
+
+ private:
+  Result<BuildOutcome> answer() {
+    TRY_STATUS(check_tags(request_.tags));
+    TRY(BuildTarget target, target_of(submission_, tree_, request_));
+    BuildOutcome outcome;
+    if (!submission_.has_go_mod && target.files.empty()) {
+      outcome.failure = refusal("GB003", fmt::format("no Go files in {}", submission_.package));
+      return outcome;
+    }
+    TRY(std::string toolchain, identity(toolchain_));
+    const Sha256Digest key = key_of(submission_, tree_, toolchain, target);
+    ArtifactCache cache(request_.state_directory);
+    if (request_.use_artifact_cache) {
+      TRY(auto found, cache.find(key));
+      if (found) {
+        narrator_.note(fmt::format("built before: sha256 {}", found->sha256.hex()));
+        outcome.artifact = artifact_of(std::move(*found), toolchain_, true);
+        return outcome;
+      }
+    }
+    TRY(auto made, make(target, outcome));
+    if (!made) return outcome;
+    if (request_.use_artifact_cache) TRY_STATUS(cache.keep(key, *made));
+    outcome.artifact = artifact_of(std::move(*made), toolchain_, false);
+    outcome.artifact->replayed = replayed_;
+    return outcome;
+  }
+
+  Result<launch::Host*> host() {
+    if (request_.host) return request_.host;
+    TRY(own_host_, launch::Host::open());
+    return own_host_.get();
+  }
+
+  // nullopt: `outcome` says why.
+  Result<std::optional<SealedProgram>> make(const BuildTarget& target, BuildOutcome& outcome) {
+    TRY(launch::Host * host_of_all, host());
+    TRY(StdCache std_library, std_cache(*host_of_all, toolchain_, request_.state_directory, narrator_));
+    std::string id = unique_id("build");
+    TRY(auto run, store::RunDirectory::create(request_.state_directory, id));
+    TRY(OutputFile output, make_output_file(run.path()));
+    BuildPaths paths;
+    paths.goroot = toolchain_.goroot;
+    TRY(paths.goroot_links, linked_directories(toolchain_.goroot, std::string(inside::kGoroot)));
+    paths.source = submission_.snapshot_path;
+    paths.directory = target.directory;
+    paths.std_cache = std_library.path;
+    paths.output_file = output.path;
+    narrator_.note(fmt::format("building {} with {}", submission_.name, toolchain_.version));
+    // From here on the compiler reads what the submitter wrote: whatever it does, it does behind the walls.
+    if (request_.use_replay) {
+      ReplayInput input{*host_of_all,     toolchain_,
+                        std_library,      request_.state_directory,
+                        run.path(),       submission_.snapshot_path,
+                        output.path,      request_.limits,
+                        request_.symbols, request_.cancel_fd};
+      TRY(auto replayed, try_replay(input, target));
+      if (replayed) {
+        replayed_ = true;
+        return finish(*replayed, output, outcome);
+      }
+      // A linker that gave up may have left something, which the go command would not write over.
+      if (::ftruncate(output.fd.get(), 0) != 0) return host_error(errno, "cannot empty " + output.path);
+    }
+    TRY(paths.modules, lay_out_modules(tree_, run.path() + "/modules"));
+    TRY(launch::Facts facts,
+        run_go(*host_of_all, build_plan(paths, request_.limits, id, std::time(nullptr)), toolchain_,
+               build_command(target, request_.limits, processors()), -1, request_.cancel_fd));
+    return finish(facts, output, outcome);
+  }
+
+  Result<std::optional<launch::Facts>> try_replay(const ReplayInput& input, const BuildTarget& target) {
+    TRY(std::string packages, read_file(input.std_library.packages_path, Bytes{1 << 20}));
+    auto read = [&](const std::string& path) -> std::optional<std::string> {
+      auto file = open_beneath(submission_.root.get(), path, O_RDONLY, kResolveStrict);
+      if (!file) return std::nullopt;
+      auto text = read_to_end(file->get(), Bytes{4 << 20}, path);
+      return text ? std::optional(std::move(*text)) : std::nullopt;
+    };
+    auto source = replay_source(submission_, target, package_names(packages), read);
+    if (!source) return std::optional<launch::Facts>();
+    return replay(input, *source);
+  }
+
+  // Everything of the build is dead. nullopt: `outcome` says why there is no program.
+  Result<std::optional<SealedProgram>> finish(const launch::Facts& facts, const OutputFile& output,
+                                              BuildOutcome& outcome) {
+    for (const auto& call : facts.denied)
+      narrator_.note(fmt::format("the build's system call {} was denied {} times", call.syscall, call.count));
+    if (facts.ended == launch::EndedBySupervisor::canceled) {
+      outcome.canceled = true;
+      return std::optional<SealedProgram>();
+    }
+    if (!facts.status || !facts.status->exited || facts.status->exit_code != 0) {
+      std::set<std::string> submitted;
+      for (const auto& file : submission_.files) submitted.insert(file.path);
+      outcome.failure = read_failure(facts, request_.limits, &submitted);
+      return std::optional<SealedProgram>();
+    }
+    TRY(auto collected, collect(output, request_.limits));
+    if (auto* sealed = std::get_if<SealedProgram>(&collected)) return std::optional<SealedProgram>(std::move(*sealed));
+    outcome.failure = std::move(std::get<BuildFailure>(collected));
+    return std::optional<SealedProgram>();
+  }
+
+  const ingest::Submission& submission_;
+  const sum_verify::VerifiedTree& tree_;
+  const Toolchain& toolchain_;
+  const Request& request_;
+  Narrator& narrator_;
+  std::unique_ptr<launch::Host> own_host_;
+  bool replayed_ = false;
+};
+
+}  // namespace
+
+Result<BuildOutcome> build(const ingest::Submission& submission, const sum_verify::VerifiedTree& tree,
+                           const Toolchain& toolchain, const Request& request, Narrator& narrator) {
+  return Build(submission, tree, toolchain, request, narrator).run();
+}
+
+}  // namespace sandbox_run::go_build

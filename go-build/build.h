@@ -1,0 +1,42 @@
+// go-build: VerifiedTree → Artifact, inside the walls (profile go-build, its own limits, no network).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/narrator.h"
+#include "base/result.h"
+#include "go-build/artifact.h"
+#include "go-build/toolchain.h"
+#include "ingest/submission.h"
+#include "launch/launch.h"
+#include "sum-verify/verified_tree.h"
+
+namespace sandbox_run::go_build {
+
+struct Limits {
+  CpuTime cpu_time{std::chrono::seconds(60)};  // of all its processes together
+  WallTime wall_time{std::chrono::seconds(60)};
+  Bytes memory{2ull << 30};
+  std::uint32_t processes = 256;
+  Bytes output{256ull << 20};  // the binary and every other file it writes
+};
+
+struct Request {
+  std::vector<std::string> tags;
+  bool symbols = false;      // keep the symbol table and DWARF
+  bool test_binary = false;  // go test -c of the package instead of go build
+  Limits limits;
+  std::string state_directory;   // artifact cache, std caches, workspace
+  launch::Host* host = nullptr;  // shared with other launches; nullptr: opened when the artifact cache has no answer
+  int cancel_fd = -1;            // as launch::Sandbox::wait
+  bool use_artifact_cache = true;
+  bool use_replay = true;  // programs of one std-only package: compile and link without the go command, same bytes
+};
+
+// Fails with: Fault::host or Fault::self where building itself could not be done (no wall, no toolchain, a full disk).
+// A source that does not build, or not within its limits, is an outcome.
+Result<BuildOutcome> build(const ingest::Submission& submission, const sum_verify::VerifiedTree& tree,
+                           const Toolchain& toolchain, const Request& request, Narrator& narrator);
+
+}  // namespace sandbox_run::go_build

@@ -1,0 +1,189 @@
+#include "go-build/std_cache.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <ctime>
+#include <filesystem>
+#include <sstream>
+#include <thread>
+
+#include "base/files.h"
+#include "base/sha256.h"
+#include "go-build/build_plan.h"
+#include "go-build/go_command.h"
+#include "go-build/inside.h"
+#include "store/store.h"
+
+namespace sandbox_run::go_build {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr Bytes kCap{3ull << 30};  // about ten toolchains
+
+Limits fill_limits() {
+  Limits limits;
+  limits.cpu_time = CpuTime{std::chrono::minutes(20)};
+  limits.wall_time = WallTime{std::chrono::minutes(10)};
+  limits.memory = Bytes{4ull << 30};
+  limits.processes = 1024;
+  limits.output = Bytes{1ull << 30};
+  return limits;
+}
+
+// Packages to come, for the progress bar: directories of GOROOT/src with a Go file that is no test. Near enough.
+std::uint64_t count_packages(const std::string& goroot) {
+  std::uint64_t packages = 0;
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(goroot + "/src", error), end; !error && entry != end;
+       entry.increment(error)) {
+    std::string name = entry->path().filename();
+    if (!entry->is_directory(error)) continue;
+    if (name == "testdata" || name == "builtin" || (name == "cmd" && entry.depth() == 0) || name[0] == '_' ||
+        name[0] == '.') {
+      entry.disable_recursion_pending();
+      continue;
+    }
+    for (const auto& file : fs::directory_iterator(entry->path(), error)) {
+      std::string file_name = file.path().filename();
+      if (!file_name.ends_with(".go") || file_name.ends_with("_test.go")) continue;
+      ++packages;
+      break;
+    }
+  }
+  return packages;
+}
+
+// The build's user made these files; from now on they are nobody's inside: owned by us, writable by no one. Go touches
+// old entries when it uses them and takes a refusal for an answer, so nothing is copied to the private layer.
+Status take_over(const fs::path& directory) {
+  std::error_code error;
+  auto take = [](const fs::path& path, mode_t mode) -> Status {
+    if (::lchown(path.c_str(), ::geteuid(), ::getegid()) != 0 || ::chmod(path.c_str(), mode) != 0)
+      return host_error(errno, "cannot take over " + path.string());
+    return {};
+  };
+  for (fs::recursive_directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+    if (entry->is_symlink() || (!entry->is_directory() && !entry->is_regular_file()))
+      return self_error(fmt::format("{} is neither a file nor a directory", entry->path().string()));
+    TRY_STATUS(take(entry->path(), entry->is_directory() ? 0555 : 0444));
+  }
+  if (error) return host_error(error.value(), "cannot read " + directory.string());
+  return take(directory, 0555);
+}
+
+// Counts the lines of -v as they come. It alone talks to the narrator while the build is waited for.
+class ProgressReader {
+ public:
+  ProgressReader(Narrator& narrator, std::uint64_t total) : narrator_(narrator), total_(total) {}
+  ~ProgressReader() { finish(); }
+  Status start() {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return host_error(errno, "cannot make a pipe");
+    read_.reset(ends[0]);
+    write_.reset(ends[1]);
+    thread_ = std::thread([this] { read(); });
+    return {};
+  }
+  int descriptor() const { return write_.get(); }
+  void finish() {
+    write_.reset();
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
+  void read() {
+    char buffer[4096];
+    std::uint64_t done = 0;
+    for (ssize_t got; (got = ::read(read_.get(), buffer, sizeof buffer)) > 0 || (got < 0 && errno == EINTR);) {
+      for (ssize_t i = 0; i < got; ++i) done += buffer[i] == '\n';
+      narrator_.progress("compiling the standard library, once", std::min(done, total_), total_);
+    }
+  }
+  Narrator& narrator_;
+  std::uint64_t total_;
+  UniqueFd read_, write_;
+  std::thread thread_;
+};
+
+Status ended_well(const launch::Facts& facts, const Toolchain& toolchain) {
+  if (facts.ended == launch::EndedBySupervisor::canceled)
+    return host_error(ECANCELED, "compiling the standard library");
+  if (facts.status && facts.status->exited && facts.status->exit_code == 0) return {};
+  return host_error(fmt::format("cannot compile the standard library of {} at {}: {}", toolchain.version,
+                                toolchain.goroot, describe_end(facts)));
+}
+
+// "path=file\n" for each package, the file relative to the cache.
+Result<std::string> list_packages(launch::Host& host, const Toolchain& toolchain, const BuildPaths& paths,
+                                  const Limits& limits) {
+  TRY(launch::Facts facts, run_go(host, build_plan(paths, limits, unique_id("std-list"), ::time(nullptr)), toolchain,
+                                  std_list_command(limits, processors()), -1, -1));
+  TRY_STATUS(ended_well(facts, toolchain));
+  const std::string prefix = std::string(inside::kCache) + "/";
+  std::string packages;
+  std::istringstream lines(facts.stdout_stream.captured);
+  for (std::string line; std::getline(lines, line);) {
+    auto equals = line.find('=');
+    if (equals == std::string::npos || line.compare(equals + 1, prefix.size(), prefix) != 0)
+      continue;  // unsafe has none
+    packages += line.substr(0, equals + 1) + line.substr(equals + 1 + prefix.size()) + "\n";
+  }
+  return packages;
+}
+
+Status fill(launch::Host& host, const Toolchain& toolchain, const std::string& state_directory, Narrator& narrator,
+            const std::string& temporary) {
+  const Limits limits = fill_limits();
+  std::string id = unique_id("std");
+  // Within a directory that only we may enter: the cache itself must be writable for the build's user.
+  TRY(auto run, store::RunDirectory::create(state_directory, id));
+  std::string cache = run.path() + "/cache";
+  TRY_STATUS(make_directories(cache));
+  if (::chmod(cache.c_str(), 0777) != 0) return host_error(errno, "cannot open " + cache + " to the build");
+  BuildPaths paths;
+  paths.goroot = toolchain.goroot;
+  TRY(paths.goroot_links, linked_directories(toolchain.goroot, std::string(inside::kGoroot)));
+  paths.writable_cache = cache;
+  narrator.note(fmt::format("compiling the standard library of {}, once", toolchain.version));
+  ProgressReader progress(narrator, count_packages(toolchain.goroot));
+  TRY_STATUS(progress.start());
+  TRY(launch::Facts facts, run_go(host, build_plan(paths, limits, id, ::time(nullptr)), toolchain,
+                                  std_command(limits, processors()), progress.descriptor(), -1));
+  progress.finish();
+  TRY_STATUS(ended_well(facts, toolchain));
+  TRY(std::string packages, list_packages(host, toolchain, paths, limits));
+  TRY_STATUS(replace_file(temporary + "/packages", packages, 0444));
+  TRY_STATUS(take_over(cache));
+  // A directory is renamed only with its own write bit when its ".." changes.
+  if (::chmod(cache.c_str(), 0755) != 0 || ::rename(cache.c_str(), (temporary + "/cache").c_str()) != 0)
+    return host_error(errno, "cannot move the compiled standard library into place");
+  if (::chmod((temporary + "/cache").c_str(), 0555) != 0) return host_error(errno, "cannot close the std cache");
+  return {};
+}
+
+}  // namespace
+
+Result<StdCache> std_cache(launch::Host& host, const Toolchain& toolchain, const std::string& state_directory,
+                           Narrator& narrator) {
+  TRY(std::string what, identity(toolchain));
+  Sha256Digest key = sha256(fmt::format("{}\n{}", kRecipe, what));
+  std::string directory = state_directory + "/std";
+  TRY_STATUS(make_directories(directory));
+  std::string path = fmt::format("{}/{}-{:.16}", directory, toolchain.version, key.hex());
+  bool filled = false;
+  StdCache cache;
+  TRY(cache.held, store::fill_and_hold(path, [&](const std::string& temporary) {
+        filled = true;
+        return fill(host, toolchain, state_directory, narrator, temporary);
+      }));
+  cache.path = path + "/cache";
+  cache.packages_path = path + "/packages";
+  if (filled) TRY_STATUS(store::evict(directory, kCap));
+  return cache;
+}
+
+}  // namespace sandbox_run::go_build

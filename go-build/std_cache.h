@@ -1,0 +1,26 @@
+// StdCache: the standard library compiled once per toolchain by our own `go build std` from the trusted GOROOT;
+// afterwards read-only, and the lower layer of every build's GOCACHE. Nothing of a submission is ever written to it.
+#pragma once
+
+#include <string>
+
+#include "base/narrator.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "go-build/toolchain.h"
+#include "launch/launch.h"
+
+namespace sandbox_run::go_build {
+
+struct StdCache {
+  std::string path;           // GOCACHE's lower layer
+  std::string packages_path;  // a file of "import/path=file" lines, the file relative to `path`
+  UniqueFd held;              // keeps eviction away while a build uses it
+};
+
+// Finds it or fills it, one process at a time: about 20 s and 260 MB, told to `narrator`.
+// Fails with: Fault::host and the go command's words where it cannot be filled.
+Result<StdCache> std_cache(launch::Host& host, const Toolchain& toolchain, const std::string& state_directory,
+                           Narrator& narrator);
+
+}  // namespace sandbox_run::go_build
