@@ -1,0 +1,79 @@
+#include "report/report.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace sandbox_run::report {
+namespace {
+
+nlohmann::json json_of(const Report& report) { return nlohmann::json::parse(to_json(report)); }
+
+TEST(Report, TextStreamsStayTextAndBinaryOnesBecomeBase64) {
+  Report report;
+  report.facts.stdout_stream.captured = "grüße\n";
+  report.facts.stderr_stream.captured = std::string("\xff\x00x", 3);
+  auto json = json_of(report);
+  EXPECT_EQ(json["stdout"], "grüße\n");
+  EXPECT_EQ(json["stdout_encoding"], "utf8");
+  EXPECT_EQ(json["stderr"], "/wB4");
+  EXPECT_EQ(json["stderr_encoding"], "base64");
+}
+
+TEST(Report, ACaptureCutInsideACharacterIsStillText) {
+  Report report;
+  report.facts.stdout_stream.captured = "ab\xc3";
+  report.facts.stdout_stream.truncated = true;
+  EXPECT_EQ(json_of(report)["stdout"], "ab");
+  report.facts.stdout_stream.truncated = false;  // control: the program itself ended inside a character
+  EXPECT_EQ(json_of(report)["stdout_encoding"], "base64");
+}
+
+TEST(Report, OverlongSurrogateAndTooLargeSequencesAreNotText) {
+  for (const char* bytes : {"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x80"}) {
+    Report report;
+    report.facts.stdout_stream.captured = bytes;
+    EXPECT_EQ(json_of(report)["stdout_encoding"], "base64");
+  }
+}
+
+TEST(Report, MalformedBytesInAMessageStillGiveValidJson) {
+  Report report;
+  report.message = "cannot open \xff\xfe";
+  EXPECT_NO_THROW(json_of(report));
+}
+
+TEST(Report, ExitStatusIsTheProgramsOwnWhereItEndedByItself) {
+  Report report;
+  report.verdict = Verdict::runtime_error;
+  report.exit_code = 137;
+  EXPECT_EQ(report.exit_status(), 137);
+  report.verdict = Verdict::ok;
+  report.exit_code = 0;
+  EXPECT_EQ(report.exit_status(), 0);
+  report.verdict = Verdict::signalled;
+  report.signal = 11;
+  EXPECT_EQ(report.exit_status(), 139);
+  report.verdict = Verdict::memory_exceeded;
+  EXPECT_EQ(report.exit_status(), 122);
+}
+
+TEST(Report, EveryVerdictHasItsNameAndBack) {
+  EXPECT_EQ(verdict_from_name("syscall_denied"), Verdict::syscall_denied);
+  EXPECT_EQ(verdict_name(Verdict::internal_error), "internal_error");
+  EXPECT_FALSE(verdict_from_name("accepted"));
+}
+
+TEST(TerminalEscape, NothingSubmittedCanDriveATerminal) {
+  EXPECT_EQ(escape_for_terminal("a\x1b[2Jb\tc\r\n"), "a\\x1b[2Jb\tc\\x0d\\x0a");
+  EXPECT_EQ(escape_for_terminal("\xc2\x9b"), "\\xc2\\x9b");
+  EXPECT_EQ(escape_for_terminal("grüße"), "grüße");
+}
+
+TEST(SignalName, IsTheOneOfTheManual) {
+  EXPECT_EQ(signal_name(9), "SIGKILL");
+  EXPECT_EQ(signal_name(31), "SIGSYS");
+}
+
+}  // namespace
+}  // namespace sandbox_run::report
