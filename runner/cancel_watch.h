@@ -1,0 +1,25 @@
+// CancelWatch: while it lives, the first SIGINT, SIGTERM or SIGHUP calls `on_cancel` on a thread of its own. For stages
+// that wait for disks and networks and have no supervision loop; launches watch the descriptor themselves.
+#pragma once
+
+#include <functional>
+#include <thread>
+
+#include "base/unique_fd.h"
+
+namespace sandbox_run::runner {
+
+class CancelWatch {
+ public:
+  // `cancel_fd`: a non-blocking signalfd, borrowed; -1: nothing is watched.
+  CancelWatch(int cancel_fd, std::function<void(int signal)> on_cancel);
+  ~CancelWatch();  // returns when the thread has ended; a signal not yet read stays in the descriptor
+  CancelWatch(const CancelWatch&) = delete;
+  CancelWatch& operator=(const CancelWatch&) = delete;
+
+ private:
+  UniqueFd stop_;
+  std::thread thread_;
+};
+
+}  // namespace sandbox_run::runner

@@ -1,0 +1,442 @@
+// Theory of operation. A Road carries one request along its stages and writes down in the report how far it came. A
+// stage answers a Result; an Error stops the road, and its fault and the stage it happened in give the verdict. What a
+// stage has to say about the submission itself (findings, a compiler's diagnostics, facts of a run) is a value and
+// becomes a verdict here and nowhere else.
+#include "runner/pipeline.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <optional>
+
+#include "base/files.h"
+#include "base/sha256.h"
+#include "fetch/module_at.h"
+#include "fetch/modules.h"
+#include "go-build/elf_gate.h"
+#include "go-build/toolchain.h"
+#include "ingest/executable.h"
+#include "ingest/package_scan.h"
+#include "launch/script.h"
+#include "runner/cancel_watch.h"
+#include "runner/collect.h"
+#include "runner/outcome.h"
+#include "runner/run_plan.h"
+#include "store/store.h"
+
+namespace sandbox_run::runner {
+
+using report::Report;
+using report::Stage;
+using report::Verdict;
+
+std::string random_id() {
+  std::uint64_t bits = 0;
+  // Without GRND_NONBLOCK it fails for no reason but a signal, which cannot interrupt 8 bytes.
+  while (::getrandom(&bits, sizeof bits, 0) != sizeof bits) {
+  }
+  return fmt::format("{:016x}", bits);
+}
+
+namespace {
+
+Diagnostic to_diagnostic(const sum_verify::Finding& finding) {
+  using Class = sum_verify::Finding::Class;
+  Diagnostic diagnostic;
+  diagnostic.severity = finding.kind == Class::note ? Diagnostic::Severity::note : Diagnostic::Severity::error;
+  diagnostic.code = finding.code;
+  diagnostic.file = finding.file;
+  diagnostic.line = finding.line;
+  diagnostic.column = finding.column;
+  diagnostic.message = finding.message;
+  if (!finding.hint.empty()) diagnostic.message += "; " + finding.hint;
+  return diagnostic;
+}
+
+bool shows_source(const Request& request) { return request.with_source || request.action == Request::Action::test; }
+
+// What a person would call the program: the last element of the package's or the module's path.
+std::string program_name(const ingest::Submission& submission) {
+  std::string name = submission.package == "." ? submission.name : submission.package;
+  name = name.substr(0, name.find('@'));
+  while (name.ends_with('/')) name.pop_back();
+  name = std::filesystem::path(name).filename().string();
+  if (name.ends_with(".go")) name.resize(name.size() - 3);
+  return name.empty() || name == "." || name == ".." || name == "-" ? "main" : name;
+}
+
+}  // namespace
+
+class Pipeline::Road {
+ public:
+  Road(Pipeline& pipeline, const Request& request) : pipeline_(pipeline), request_(request) {
+    report_.id = random_id();
+    report_.limits = limits_section(request);
+    report_.sandbox.profile = request.profile;
+    report_.sandbox.network = request.network == launch::Network::none ? "none" : "loopback";
+  }
+
+  Report take_report() { return std::move(report_); }
+
+  // An Error ended the road at the stage it had come to.
+  void stopped_by(const Error& error) {
+    report_.message = error.what;
+    switch (error.fault) {
+      case Fault::input:
+        report_.verdict = report_.stage == Stage::build ? Verdict::build_failed : Verdict::rejected;
+        break;
+      case Fault::host:
+      case Fault::self:
+        report_.verdict = Verdict::internal_error;
+        break;
+    }
+  }
+
+  Status run(const launch::Streams& streams) {
+    TRY(ingest::Submission submission, take_in());
+    // From here on the source is read-only and named only by descriptor.
+    TRY(std::optional<sum_verify::VerifiedTree> tree, verify(submission));
+    if (!tree) return {};
+    TRY(std::optional<go_build::Artifact> artifact, build(submission, *tree));
+    if (!artifact) return {};
+    // From here on nothing of the submitter's runs outside the walls, and nothing it prints is believed.
+    return launch(artifact->program.get(), program_name(submission),
+                  shows_source(request_) ? submission.snapshot_path : "",
+                  request_.action == Request::Action::test ? submission.package : ".", streams);
+  }
+
+  Status exec(const launch::Streams& streams) {
+    report_.stage = Stage::ingest;
+    report_.verify.result = "skipped";
+    TRY(ingest::Executable executable,
+        timed("ingest", [&] { return ingest::load_executable(request_.sources.at(0), request_.ingest_limits); }));
+    // A profile other than Go's own may let a dynamic program load what --mount-ro shows it.
+    if (request_.profile == "go-run") {
+      TRY(std::optional<std::string> refusal,
+          go_build::refuse_elf(executable.program.get(), go_build::ElfPolicy::static_program));
+      if (refusal) return input_error(request_.sources.at(0) + ": " + *refusal);
+    }
+    report_.build = report::BuildSection{.binary = executable.size};
+    TRY_STATUS(launch(executable.program.get(), std::filesystem::path(request_.sources.at(0)).filename().string(), "",
+                      ".", streams));
+    // Hashing a program takes longer than launching it, so it waits until the run is over and somebody wants it.
+    if (request_.hash_program) {
+      TRY(std::string bytes, read_whole(executable.program.get(), executable.size));
+      report_.build->binary_sha256 = sha256(bytes).hex();
+    }
+    return {};
+  }
+
+  Status build_to(const std::string& output) {
+    TRY(ingest::Submission submission, take_in());
+    TRY(std::optional<sum_verify::VerifiedTree> tree, verify(submission));
+    if (!tree) return {};
+    TRY(std::optional<go_build::Artifact> artifact, build(submission, *tree));
+    if (!artifact) return {};
+    TRY(std::string bytes, read_whole(artifact->program.get(), artifact->size));
+    const std::string path = std::filesystem::is_directory(output) ? output + "/" + program_name(submission) : output;
+    TRY_STATUS(replace_file(path, bytes, 0755));
+    report_.verdict = Verdict::ok;
+    return {};
+  }
+
+  Status verify_only(sum_verify::Verification& verification) {
+    TRY(ingest::Submission submission, take_in());
+    TRY(verification, verify_submission(submission));
+    report_.verdict = verification.tree ? Verdict::ok : Verdict::verify_failed;
+    return {};
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  template <class Work>
+  std::invoke_result_t<Work> timed(const char* stage, Work&& work) {
+    pipeline_.narrator_.note(std::string("stage: ") + stage);
+    Clock::time_point start = Clock::now();
+    auto result = work();
+    using std::chrono::duration_cast;
+    using std::chrono::microseconds;
+    report_.timeline.push_back(
+        {stage, duration_cast<microseconds>(start - begin_), duration_cast<microseconds>(Clock::now() - start)});
+    return result;
+  }
+
+  Status make_workspace() {
+    TRY_STATUS(make_directories(pipeline_.state_directory_));
+    TRY(int removed, store::RunDirectory::remove_orphans(pipeline_.state_directory_));
+    if (removed > 0) pipeline_.narrator_.note(fmt::format("removed what {} ended supervisors left", removed));
+    TRY(workspace_, store::RunDirectory::create(pipeline_.state_directory_, report_.id));
+    return {};
+  }
+
+  Result<go_build::Toolchain*> toolchain() {
+    if (!toolchain_) {
+      TRY(toolchain_, go_build::find_toolchain(request_.go_version, pipeline_.state_directory_));
+    }
+    return &*toolchain_;
+  }
+
+  Result<launch::Host*> host() {
+    if (!host_) {
+      TRY(host_, launch::Host::open());
+    }
+    return host_.get();
+  }
+
+  Result<fetch::Modules*> modules() {
+    if (!modules_) {
+      TRY(go_build::Toolchain * go, toolchain());
+      fetch::Modules::Options options;
+      options.state_directory = pipeline_.state_directory_;
+      options.goroot = go->goroot;
+      options.may_fetch = request_.fetch;
+      TRY(modules_, fetch::Modules::open(options, pipeline_.narrator_));
+    }
+    return modules_.get();
+  }
+
+  // For stages without a supervision loop: a cancel ends this process at once, its workspace removed, its report given.
+  std::unique_ptr<CancelWatch> watch_for_cancel() {
+    return std::make_unique<CancelWatch>(pipeline_.cancel_fd_,
+                                         [this, stage = report_.stage, id = report_.id](int signal) {
+                                           Report report;
+                                           report.id = id;
+                                           report.stage = stage;
+                                           report.limits = limits_section(request_);
+                                           report.verdict = Verdict::canceled;
+                                           report.message = "canceled by " + report::signal_name(signal);
+                                           // The stage may still be writing; what it adds after this is removed by the
+                                           // next start.
+                                           if (workspace_) (void)remove_tree(AT_FDCWD, workspace_->path());
+                                           if (pipeline_.on_cancel_) pipeline_.on_cancel_(report);
+                                           ::_exit(report.exit_status());
+                                         });
+  }
+
+  Result<ingest::Submission> take_in() {
+    report_.stage = Stage::ingest;
+    TRY_STATUS(make_workspace());
+    auto watch = watch_for_cancel();
+    ingest::Request ingest_request;
+    ingest_request.sources = request_.sources;
+    ingest_request.root = request_.root;
+    ingest_request.standard_input = request_.standard_input;
+    ingest_request.limits = request_.ingest_limits;
+    std::optional<fetch::ModuleAt>
+        module;  // lives until the snapshot is taken: an unpinned one's directory goes with it
+    if (request_.sources.size() == 1 && ingest::is_module_version(request_.sources[0])) {
+      report_.stage = Stage::fetch;
+      TRY(module, timed("fetch", [&] { return fetch_module(); }));
+      ingest_request.sources = {module->directory + (module->package == "." ? "" : module->package.substr(1))};
+      ingest_request.root = module->directory;
+      report_.verify.pin = module->h1;
+      unpinned_ = !module->pinned;
+      report_.stage = Stage::ingest;
+    }
+    TRY(ingest::Submission submission,
+        timed("ingest", [&] { return ingest::snapshot(ingest_request, workspace_->path(), pipeline_.narrator_); }));
+    if (module) {
+      submission.kind = ingest::Submission::Kind::module_version;
+      submission.name = request_.sources[0];
+    }
+    report_.notes = submission.dropped;
+    return submission;
+  }
+
+  Result<std::optional<fetch::ModuleAt>> fetch_module() {
+    TRY(fetch::Modules * source, modules());
+    TRY(fetch::ModuleAt module, fetch::module_at(request_.sources[0], request_.pin, request_.unpinned, *source));
+    return std::optional<fetch::ModuleAt>(std::move(module));
+  }
+
+  Result<sum_verify::Verification> verify_submission(const ingest::Submission& submission) {
+    report_.stage = Stage::verify;
+    auto watch = watch_for_cancel();
+    TRY(go_build::Toolchain * go, toolchain());
+    TRY(fetch::Modules * source, modules());
+    TRY(const UniqueFd module,
+        open_beneath(submission.root.get(), submission.module, O_PATH | O_DIRECTORY, kResolveStrict));
+    source->expect_go_sum_in(module.get());
+    sum_verify::Options options;
+    options.tags = request_.tags;
+    options.toolchain_go_version = go->number();
+    options.tests = request_.action == Request::Action::test;
+    TRY(sum_verify::Verification verification,
+        timed("verify", [&] { return sum_verify::verify(submission, options, *source, pipeline_.narrator_); }));
+    for (const sum_verify::Finding& finding : verification.findings)
+      report_.diagnostics.push_back(to_diagnostic(finding));
+    describe_verification(verification);
+    return verification;
+  }
+
+  void describe_verification(const sum_verify::Verification& verification) {
+    if (!verification.tree) {
+      report_.verify.result = "failed";
+      report_.verdict = Verdict::verify_failed;
+      report_.message = "cannot be verified";
+      for (const Diagnostic& diagnostic : report_.diagnostics) {
+        if (diagnostic.severity != Diagnostic::Severity::error) continue;
+        report_.message = (diagnostic.file.empty() ? "" : diagnostic.file + ": ") + diagnostic.message;
+        break;
+      }
+      return;
+    }
+    module_path_ = verification.tree->module_path;
+    report_.verify.modules = verification.tree->modules.size();
+    report_.verify.files = verification.tree->files;
+    report_.verify.bytes = verification.tree->bytes;
+    report_.verify.result = unpinned_                            ? "unpinned"
+                            : verification.tree->modules.empty() ? "no modules needed"
+                                                                 : "verified";
+  }
+
+  Result<std::optional<sum_verify::VerifiedTree>> verify(const ingest::Submission& submission) {
+    if (request_.action == Request::Action::run) TRY_STATUS(ingest::require_main_package(submission, request_.tags));
+    TRY(sum_verify::Verification verification, verify_submission(submission));
+    return std::move(verification.tree);
+  }
+
+  Result<std::optional<go_build::Artifact>> build(const ingest::Submission& submission,
+                                                  const sum_verify::VerifiedTree& tree) {
+    report_.stage = Stage::build;
+    TRY(go_build::Toolchain * go, toolchain());
+    go_build::Request build_request;
+    build_request.tags = request_.tags;
+    build_request.symbols = request_.symbols;
+    build_request.test_binary = request_.action == Request::Action::test;
+    build_request.limits = request_.build_limits;
+    build_request.state_directory = pipeline_.state_directory_;
+    build_request.cancel_fd = pipeline_.cancel_fd_;
+    TRY(build_request.host, host());
+    TRY(go_build::BuildOutcome outcome,
+        timed("build", [&] { return go_build::build(submission, tree, *go, build_request, pipeline_.narrator_); }));
+    describe_build(outcome, *go);
+    return std::move(outcome.artifact);
+  }
+
+  void describe_build(const go_build::BuildOutcome& outcome, const go_build::Toolchain& go) {
+    report_.build = report::BuildSection{.go_version = go.version};
+    if (outcome.artifact) {
+      report_.build->cached = outcome.artifact->cached;
+      report_.build->wall_time = outcome.artifact->wall_time;
+      report_.build->binary_sha256 = outcome.artifact->sha256.hex();
+      report_.build->binary = outcome.artifact->size;
+      return;
+    }
+    const go_build::BuildFailure& failure = outcome.failure;
+    report_.build->wall_time = failure.wall_time;
+    report_.verdict = outcome.canceled                                       ? Verdict::canceled
+                      : failure.limit == go_build::BuildFailure::Limit::none ? Verdict::build_failed
+                                                                             : Verdict::build_limit_exceeded;
+    report_.message = outcome.canceled ? "canceled while it was built" : failure.message;
+    report_.build_output = failure.output;
+    report_.diagnostics.insert(report_.diagnostics.end(), failure.diagnostics.begin(), failure.diagnostics.end());
+  }
+
+  static Result<std::string> read_whole(int program, Bytes size) {
+    std::string bytes(size.count, '\0');
+    for (std::size_t at = 0; at < bytes.size();) {
+      ssize_t got = ::pread(program, bytes.data() + at, bytes.size() - at, static_cast<off_t>(at));
+      if (got <= 0) return host_error(got < 0 ? errno : EIO, "cannot read the program");
+      at += static_cast<std::size_t>(got);
+    }
+    return bytes;
+  }
+
+  Status launch(int program, const std::string& name, const std::string& source_path, const std::string& package,
+                const launch::Streams& streams) {
+    report_.stage = Stage::run;
+    streams_merged_ = streams.merge;
+    TRY(launch::Plan plan, plan_for(request_, report_.id, source_path, package));
+    TRY(launch::Host * walls, host());
+    TRY(std::unique_ptr<launch::Sandbox> sandbox, timed("prepare", [&] { return walls->prepare(plan); }));
+    launch::Program what{.executable = program, .argv = {name}, .environment = environment_of(request_)};
+    what.argv.insert(what.argv.end(), request_.arguments.begin(), request_.arguments.end());
+    TRY(report_.facts, timed("run", [&]() -> Result<launch::Facts> {
+          TRY_STATUS(sandbox->start(what, streams));
+          return sandbox->wait(pipeline_.cancel_fd_);
+        }));
+    report_.ran = true;
+    judge();
+    collect(request_.collect, sandbox->scratch(), request_.limits.scratch, report_.notes);
+    return {};
+  }
+
+  void judge() {
+    const launch::Facts& facts = report_.facts;
+    Outcome outcome = classify(facts, report_.limits);
+    report_.verdict = verdict_of(outcome);
+    report_.message = describe(outcome, facts, report_.limits);
+    report_.limits_hit = limits_hit(facts, report_.limits);
+    if (const auto* exited = std::get_if<Exited>(&outcome))
+      report_.exit_code = exited->code;
+    else if (facts.status && facts.status->exited && facts.ended == launch::EndedBySupervisor::none)
+      report_.exit_code = facts.status->exit_code;
+    if (const auto* signalled = std::get_if<Signalled>(&outcome)) report_.signal = signalled->signal;
+    report_.sandbox.cgroup_version = facts.cgroup_version;
+    report_.sandbox.network = facts.network;
+    report_.sandbox.weakened = facts.weakened;
+    report_.sandbox.hardening = facts.hardening;
+    const launch::Stream& errors = streams_merged_ ? facts.stdout_stream : facts.stderr_stream;
+    if (report_.verdict == Verdict::ok) return;
+    report_.go_failure = report::parse_go_failure(errors.captured);
+    // -trimpath names the module's files by its path; the submitter knows them by where they are.
+    if (report_.go_failure && !module_path_.empty() && report_.go_failure->location.starts_with(module_path_ + "/"))
+      report_.go_failure->location.erase(0, module_path_.size() + 1);
+  }
+
+  Pipeline& pipeline_;
+  const Request& request_;
+  Report report_;
+  bool streams_merged_ = false;
+  bool unpinned_ = false;    // a module@version that nothing vouches for
+  std::string module_path_;  // of the go.mod; empty without one
+  Clock::time_point begin_ = Clock::now();
+  std::optional<store::RunDirectory> workspace_;
+  std::optional<go_build::Toolchain> toolchain_;
+  std::unique_ptr<fetch::Modules> modules_;
+  std::unique_ptr<launch::Host> host_;
+};
+
+Report Pipeline::run(const Request& request, const launch::Streams& streams) {
+  Road road(*this, request);
+  if (Status status = road.run(streams); !status) road.stopped_by(status.error());
+  return road.take_report();
+}
+
+Report Pipeline::exec(const Request& request, const launch::Streams& streams) {
+  Road road(*this, request);
+  if (Status status = road.exec(streams); !status) road.stopped_by(status.error());
+  return road.take_report();
+}
+
+Report Pipeline::build(const Request& request, const std::string& output) {
+  Road road(*this, request);
+  if (Status status = road.build_to(output); !status) road.stopped_by(status.error());
+  return road.take_report();
+}
+
+Pipeline::Verified Pipeline::verify(const Request& request) {
+  Road road(*this, request);
+  Verified verified;
+  if (Status status = road.verify_only(verified.verification); !status) road.stopped_by(status.error());
+  verified.report = road.take_report();
+  return verified;
+}
+
+Status Pipeline::check(const Request& request) {
+  TRY(launch::Plan plan, plan_for(request, "check", "", "."));
+  return launch::check_names(plan);
+}
+
+Result<std::string> Pipeline::dry_run(const Request& request) {
+  // Nothing is taken in, so the snapshot has no path yet; it is named by what it is.
+  TRY(launch::Plan plan, plan_for(request, "dry-run", shows_source(request) ? "(the snapshot)" : "", "."));
+  return launch::render(plan);
+}
+
+}  // namespace sandbox_run::runner

@@ -1,0 +1,117 @@
+#include "runner/run_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "seccomp-profiles/filter.h"
+
+namespace sandbox_run::runner {
+namespace {
+
+std::string_view key_of(std::string_view assignment) { return assignment.substr(0, assignment.find('=')); }
+
+// A built-in profile's filter costs nothing; a file's is compiled now.
+Status set_profile(const Request& request, launch::Plan& plan) {
+  plan.profile_name = request.profile;
+  if (request.profile == "go-run" && request.network == launch::Network::loopback)
+    plan.profile_name = "go-run-loopback";
+  if (const seccomp_profiles::Filter* builtin = seccomp_profiles::builtin_filter(plan.profile_name)) {
+    plan.filter = *builtin;
+    return {};
+  }
+  TRY(seccomp_profiles::Profile profile, seccomp_profiles::Profile::load(request.profile));
+  TRY(plan.filter, seccomp_profiles::compile(profile));
+  plan.exec_once = profile.exec_once;
+  return {};
+}
+
+void set_mounts(const Request& request, const std::string& source_path, launch::Plan& plan) {
+  launch::TmpfsMount scratch;
+  scratch.target = "/tmp";
+  scratch.size = request.limits.scratch;
+  if (source_path.empty()) {
+    scratch.also_at = {"/work"};
+  } else {
+    plan.mounts.emplace_back(launch::BindMount{.source = source_path, .target = "/work"});
+  }
+  plan.mounts.emplace_back(std::move(scratch));
+  for (const HostMount& mount : request.mounts)
+    plan.mounts.emplace_back(launch::BindMount{
+        .source = mount.source, .target = mount.target, .writable = mount.writable, .executable = !mount.writable});
+}
+
+}  // namespace
+
+std::uint32_t go_max_procs(const RunLimits& limits) {
+  return std::max(1U, static_cast<std::uint32_t>(std::ceil(limits.cpus)));
+}
+
+std::uint64_t go_memory_limit(const RunLimits& limits) { return limits.memory.count / 10 * 9; }
+
+std::vector<std::string> environment_of(const Request& request) {
+  std::vector<std::string> environment = {
+      "HOME=/tmp",
+      "TMPDIR=/tmp",
+      "USER=sandbox",
+      "PATH=",
+      "LANG=C.UTF-8",
+      fmt::format("GOMAXPROCS={}", go_max_procs(request.limits)),
+      fmt::format("GOMEMLIMIT={}", go_memory_limit(request.limits)),
+  };
+  for (const std::string& own : request.environment) {
+    std::erase_if(environment, [&](const std::string& fixed) { return key_of(fixed) == key_of(own); });
+    environment.push_back(own);
+  }
+  return environment;
+}
+
+report::LimitsSection limits_section(const Request& request) {
+  const RunLimits& limits = request.limits;
+  report::LimitsSection section;
+  section.cpu_time = limits.cpu_time;
+  section.wall_time = limits.wall_time;
+  section.memory = limits.memory;
+  section.processes = limits.processes;
+  section.cpus = limits.cpus;
+  section.output = limits.output;
+  section.scratch = limits.scratch;
+  section.open_files = limits.open_files;
+  for (const std::string& assignment : environment_of(request)) {
+    const std::string value = assignment.substr(assignment.find('=') + 1);
+    if (key_of(assignment) == "GOMEMLIMIT") section.go_memory_limit = value;
+    if (key_of(assignment) == "GOMAXPROCS")
+      std::from_chars(value.data(), value.data() + value.size(), section.go_max_procs);
+  }
+  return section;
+}
+
+Result<launch::Plan> plan_for(const Request& request, const std::string& id, const std::string& source_path,
+                              const std::string& package) {
+  launch::Plan plan;
+  plan.id = id;
+  TRY_STATUS(set_profile(request, plan));
+  set_mounts(request, source_path, plan);
+  if (package.starts_with("./")) plan.working_directory = "/work/" + package.substr(2);
+  plan.on_denied = request.on_denied;
+  plan.proc = request.proc;
+  plan.network = request.network;
+  plan.rlimits.open_files = request.limits.open_files;
+  plan.rlimits.file_size = request.limits.scratch;
+  plan.memory = request.limits.memory;
+  plan.scratch = request.limits.scratch;
+  // The scratch space is memory too (tmpfs); it is granted on top, and a watch holds the program itself to --memory.
+  plan.cgroup.memory = request.limits.memory + request.limits.scratch;
+  plan.cgroup.processes = request.limits.processes;
+  plan.cgroup.cpus = request.limits.cpus;
+  plan.cpu_time = request.limits.cpu_time;
+  plan.wall_time = request.limits.wall_time;
+  plan.output = request.limits.output;
+  plan.weaken = request.weaken;
+  plan.require = request.require;
+  return plan;
+}
+
+}  // namespace sandbox_run::runner
