@@ -1,0 +1,28 @@
+// Options: what a command line asks for beyond the runner's request, and the flags that the commands share.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cli/flag_set.h"
+#include "runner/request.h"
+
+namespace sandbox_run::cli {
+
+struct Options {
+  runner::Request request;
+  std::string standard_input;  // --stdin: a file, "none", or empty for our own
+  std::string report_file;     // --report
+  bool json = false;
+  bool quiet = false;
+  bool verbose = false;
+  bool dry_run = false;
+};
+
+// Each adds one group of flags that write into `options`, which must outlive the set.
+void add_output_flags(FlagSet& flags, Options& options);  // --json --report --quiet --verbose
+void add_source_flags(FlagSet& flags, Options& options);  // --root --fetch --pin --unpinned --max-…
+void add_build_flags(FlagSet& flags, Options& options);   // --go --tags --symbols --build-…
+void add_run_flags(FlagSet& flags, Options& options);     // limits, environment, streams, walls
+
+}  // namespace sandbox_run::cli

@@ -1,0 +1,125 @@
+// run, test and exec: a program through the walls, its streams passed through or captured.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/kcmp.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/files.h"
+#include "cli/commands.h"
+#include "cli/session.h"
+
+namespace sandbox_run::cli {
+namespace {
+
+// Whether our stdout and stderr are one open file, so that one pipe must serve both to keep their order.
+bool is_one_open_file() {
+  long same = ::syscall(SYS_kcmp, ::getpid(), ::getpid(), KCMP_FILE, STDOUT_FILENO, STDERR_FILENO);
+  if (same >= 0) return same == 0;
+  // Without kcmp(2): two descriptions of one file are merged as well, which costs nothing but their separate offsets.
+  struct stat out {};
+  struct stat err {};
+  return ::fstat(STDOUT_FILENO, &out) == 0 && ::fstat(STDERR_FILENO, &err) == 0 && out.st_dev == err.st_dev &&
+         out.st_ino == err.st_ino;
+}
+
+struct OpenedStreams {
+  launch::Streams streams;
+  UniqueFd input_file;
+};
+
+Result<OpenedStreams> open_streams(const Options& options) {
+  OpenedStreams opened;
+  if (options.standard_input.empty()) {
+    opened.streams.input = STDIN_FILENO;
+  } else if (options.standard_input != "none") {
+    auto file = open_path(options.standard_input, O_RDONLY);
+    if (!file) return input_error("--stdin: " + file.error().what);
+    opened.input_file = std::move(*file);
+    opened.streams.input = opened.input_file.get();
+  }
+  if (!options.json) {
+    opened.streams.output = STDOUT_FILENO;
+    opened.streams.error = STDERR_FILENO;
+    opened.streams.merge = is_one_open_file();
+  }
+  opened.streams.capture = options.request.capture;
+  return opened;
+}
+
+// A source read from stdin leaves nothing there for the program.
+void settle_standard_input(Options& options) {
+  for (const std::string& source : options.request.sources)
+    if (source == "-" && options.standard_input.empty()) options.standard_input = "none";
+}
+
+using Walk = report::Report (runner::Pipeline::*)(const runner::Request&, const launch::Streams&);
+
+int walk(const std::string& command, Options& options, Walk method) {
+  settle_standard_input(options);
+  options.request.hash_program = options.json || !options.report_file.empty();
+  auto session = Session::open(options);
+  if (!session) return usage_error(command, session.error());
+  if (Status good = (*session)->pipeline().check(options.request); !good) return usage_error(command, good.error());
+  if (options.dry_run) {
+    auto text = (*session)->pipeline().dry_run(options.request);
+    if (!text) return usage_error(command, text.error());
+    return write_all(STDOUT_FILENO, *text, "stdout") ? 0 : kOurFailure;
+  }
+  auto opened = open_streams(options);
+  if (!opened) return usage_error(command, opened.error());
+  report::Report report = ((*session)->pipeline().*method)(options.request, opened->streams);
+  return (*session)->finish(report, options);
+}
+
+}  // namespace
+
+int run_command(const Words& words) {
+  Options options;
+  FlagSet flags(
+      "run [flags] SOURCE… [-- ARGS…]",
+      "Verifies, builds and runs untrusted Go source, and says exactly how it ended. SOURCE: a module's directory or a "
+      "package in one, .go files, '-', a zip, tar, tar.gz, tar.zst or txtar archive, or module@version.");
+  add_run_flags(flags, options);
+  add_source_flags(flags, options);
+  add_build_flags(flags, options);
+  add_output_flags(flags, options);
+  if (auto status = take_line("run", flags, words, options)) return *status;
+  return walk("run", options, &runner::Pipeline::run);
+}
+
+int test_command(const Words& words) {
+  Options options;
+  options.request.action = runner::Request::Action::test;
+  FlagSet flags(
+      "test [flags] PACKAGE [-- TEST-FLAGS…]",
+      "Builds a package's tests and runs them in the package's directory, source shown read-only. TEST-FLAGS go to the "
+      "test binary: -test.v, -test.run=Name.");
+  add_run_flags(flags, options);
+  add_source_flags(flags, options);
+  add_build_flags(flags, options);
+  add_output_flags(flags, options);
+  if (auto status = take_line("test", flags, words, options)) return *status;
+  return walk("test", options, &runner::Pipeline::run);
+}
+
+int exec_command(const Words& words) {
+  Options options;
+  FlagSet flags("exec [flags] ELF [-- ARGS…]",
+                "Runs a prebuilt executable inside the walls: a static one, or with --profile generic and --mount-ro a "
+                "dynamic one.");
+  add_run_flags(flags, options);
+  add_output_flags(flags, options);
+  if (auto status = take_line("exec", flags, words, options)) return *status;
+  const std::vector<std::string>& sources = options.request.sources;
+  if (sources.size() > 1)
+    return usage_error(
+        "exec", input_error(fmt::format("'{}': one executable at a time; the program's own arguments stand after --",
+                                        sources[1])));
+  if (options.request.with_source)
+    return usage_error("exec", input_error("--with-source: an executable has no source to show"));
+  return walk("exec", options, &runner::Pipeline::exec);
+}
+
+}  // namespace sandbox_run::cli

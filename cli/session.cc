@@ -1,0 +1,77 @@
+#include "cli/session.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/files.h"
+#include "store/store.h"
+
+namespace sandbox_run::cli {
+
+Loudness loudness_of(const Options& options) {
+  if (options.quiet || options.json) return Loudness::quiet;
+  return options.verbose ? Loudness::verbose : Loudness::normal;
+}
+
+int usage_error(const std::string& command, const Error& error) {
+  say(fmt::format("{}: {}", command, error.what));
+  return kOurFailure;
+}
+
+std::optional<int> take_line(const std::string& command, const FlagSet& flags, const std::vector<std::string>& words,
+                             Options& options, int on_usage_error) {
+  auto line = flags.parse(words);
+  if (!line) {
+    usage_error(command, line.error());
+    return on_usage_error;
+  }
+  if (line->help) return write_all(STDOUT_FILENO, flags.help(), "stdout") ? 0 : kOurFailure;
+  options.request.sources = std::move(line->operands);
+  options.request.arguments = std::move(line->arguments);
+  if (!options.request.sources.empty()) return std::nullopt;
+  usage_error(command,
+              input_error(fmt::format("nothing to {}; for example: sandbox-run {} examples/hello", command, command)));
+  return on_usage_error;
+}
+
+Result<std::unique_ptr<Session>> Session::open(const Options& options) {
+  std::unique_ptr<Session> session(new Session(loudness_of(options)));
+  sigset_t mask;
+  sigemptyset(&mask);
+  for (int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&mask, signal);
+  ::sigprocmask(SIG_BLOCK, &mask, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  session->signals_.reset(::signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!session->signals_) return host_error(errno, "cannot make a signal descriptor");
+  TRY(session->state_directory_, store::state_directory());
+  session->pipeline_ =
+      std::make_unique<runner::Pipeline>(session->state_directory_, session->narrator_, session->signals_.get());
+  session->pipeline_->on_cancel(
+      [self = session.get(), &options](const report::Report& report) { self->finish(report, options); });
+  return session;
+}
+
+int Session::finish(const report::Report& report, const Options& options) {
+  narrator_.clear();
+  if (!options.quiet && !options.json) print_outcome(report);
+  const bool wants_object = options.json || !options.report_file.empty();
+  if (!wants_object) return report.exit_status();
+  std::string object = report::to_json(report) + "\n";
+  if (options.json) {
+    if (Status status = write_all(STDOUT_FILENO, object, "stdout"); !status) {
+      say(status.error().what);
+      return kOurFailure;
+    }
+  }
+  if (!options.report_file.empty()) {
+    if (Status status = replace_file(options.report_file, object); !status) {
+      say("--report: " + status.error().what);
+      return kOurFailure;
+    }
+  }
+  return report.exit_status();
+}
+
+}  // namespace sandbox_run::cli

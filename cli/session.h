@@ -1,0 +1,50 @@
+// Session: what the commands that walk the road share: signals, state directory, narrator, pipeline.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/terminal.h"
+#include "runner/pipeline.h"
+
+namespace sandbox_run::cli {
+
+class Session {
+ public:
+  // Blocks SIGINT, SIGTERM and SIGHUP for good and takes them by descriptor; ignores SIGPIPE.
+  static Result<std::unique_ptr<Session>> open(const Options& options);
+
+  runner::Pipeline& pipeline() { return *pipeline_; }
+  TerminalNarrator& narrator() { return narrator_; }
+  const std::string& state_directory() const { return state_directory_; }
+
+  // The end of a request: closing line, --report, --json, and the exit status.
+  int finish(const report::Report& report, const Options& options);
+
+ private:
+  explicit Session(Loudness loudness) : narrator_(loudness) {}
+
+  TerminalNarrator narrator_;
+  UniqueFd signals_;
+  std::string state_directory_;
+  std::unique_ptr<runner::Pipeline> pipeline_;
+};
+
+// Takes a command's line: flags into `options`, operands and arguments into its request. An exit status where there is
+// nothing to do: help was asked for (and printed), or the line is wrong (and said: `on_usage_error`).
+std::optional<int> take_line(const std::string& command, const FlagSet& flags, const std::vector<std::string>& words,
+                             Options& options, int on_usage_error = kOurFailure);
+
+// How loud: --quiet and --json are silent.
+Loudness loudness_of(const Options& options);
+
+// Prints a usage error, in the form "sandbox-run COMMAND: …".
+int usage_error(const std::string& command, const Error& error);
+
+}  // namespace sandbox_run::cli
