@@ -1,0 +1,3 @@
+module example.test/deadlocks
+
+go 1.25

@@ -1,0 +1,3 @@
+module example.test/forks
+
+go 1.25

@@ -1,0 +1,3 @@
+module example.test/loopback-http
+
+go 1.25

@@ -1,0 +1,3 @@
+module example.test/opens-a-socket
+
+go 1.25

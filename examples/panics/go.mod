@@ -1,0 +1,3 @@
+module example.test/panics
+
+go 1.25

@@ -1,0 +1,3 @@
+module example.test/reads-stdin
+
+go 1.25

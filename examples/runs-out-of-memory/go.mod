@@ -1,0 +1,3 @@
+module example.test/runs-out-of-memory
+
+go 1.25

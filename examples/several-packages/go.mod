@@ -1,0 +1,3 @@
+module example.test/several-packages
+
+go 1.25

@@ -1,0 +1,3 @@
+module example.test/time-zones-and-users
+
+go 1.25

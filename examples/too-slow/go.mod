@@ -1,0 +1,3 @@
+module example.test/too-slow
+
+go 1.25

@@ -1,0 +1,3 @@
+module example.test/uses-cgo
+
+go 1.25
