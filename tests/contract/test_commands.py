@@ -1,0 +1,192 @@
+"""The other commands: help, doctor, profile, dry-run, build, exec, test, toolchain, cache; and what a program sees."""
+import json
+import os
+import re
+
+from harness import HELLO, Case, go
+
+COMMANDS = ("run", "build", "verify", "fetch", "exec", "test", "doctor", "profile", "toolchain", "cache")
+RUN_FLAGS = """cpu-time wall-time memory pids cpus output scratch open-files env stdin net profile mount-ro mount-rw out
+on-denied tier go tags fetch with-source proc dry-run json report capture root pin unpinned weaken require quiet verbose
+build-cpu-time build-wall-time build-memory build-pids build-output max-files max-bytes max-depth""".split()
+
+
+class Help(Case):
+    def test_help_lists_every_command_and_flag(self):
+        top = self.run_cli("--help")
+        self.assert_status(top, 0)
+        for command in COMMANDS:
+            with self.subTest(command):
+                self.assertIn(command, top.out.decode())
+                done = self.run_cli(command, "--help")
+                self.assertEqual((done.status, done.err), (0, ""), repr(done))
+                self.assertIn("sandbox-run " + command, done.out.decode())
+        text = self.run_cli("run", "--help").out.decode()
+        self.assertEqual([f for f in RUN_FLAGS if "--" + f not in text], [])
+
+
+class Host(Case):
+    def test_doctor_says_a_run_would_be_accepted(self):
+        done = self.run_cli("doctor")
+        self.assert_status(done, 0)
+        self.assertIn("a run would be accepted", done.out.decode())
+
+    def test_doctor_json_names_each_wall(self):
+        report = json.loads(self.run_cli("doctor", "--json").out)
+        walls = [p for p in report["probes"] if p["kind"] == "wall"]
+        self.assertTrue(report["accepted"])
+        self.assertGreater(len(walls), 5)
+        self.assertTrue(all(p["present"] for p in walls), walls)
+
+    def test_doctor_refuses_where_a_run_would_be_refused_and_says_the_remedy(self):
+        done = self.run_cli("doctor", env={"SANDBOX_RUN_STATE": "/proc/nowhere"})
+        self.assert_status(done, 125)
+        self.assertIn("/proc/nowhere", done.out.decode() + done.err)
+
+    def test_profiles_argue_for_every_rule(self):
+        listed = self.run_cli("profile", "list").out.decode()
+        for name in ("go-run", "go-build"):
+            self.assertIn(name, listed)
+            text, names = "", [name]
+            while names:  # profiles include others
+                shown = self.run_cli("profile", "show", names.pop()).out.decode()
+                names += re.findall(r"^include (\S+)", shown, re.M)
+                text += shown
+            rules = [l for l in text.split("\n") if re.match(r"(allow|quiet)\b", l)]
+            self.assertGreater(len(rules), 30)
+            self.assertEqual([l for l in rules if "#" not in l], [])
+
+    def test_toolchain_and_cache_lists(self):
+        self.assert_status(self.run_cli("toolchain", "list"), 0)
+        self.assert_status(self.run_cli("cache", "list"), 0)
+
+
+class Plan(Case):
+    def test_dry_run_prints_the_plan_and_runs_nothing(self):
+        body = 'panic("it ran")'
+        done = self.run_cli("run", "--dry-run", "--memory", "123MiB", self.program(body))
+        self.assert_status(done, 0)
+        self.assertIn("123 MiB", done.out.decode())
+        for step in ("root.pivot", "identity.drop", "filter.install"):
+            self.assertIn(step, done.out.decode())
+        self.assertNotIn("it ran", done.out.decode() + done.err)
+
+
+class Build(Case):
+    def test_build_writes_a_static_binary_that_exec_runs(self):
+        out = os.path.join(self.dir, "prog")
+        done = self.run_cli("build", "-o", out, self.file("main.go", HELLO))
+        self.assert_status(done, 0)
+        with open(out, "rb") as f:
+            self.assertEqual(f.read(4), b"\x7fELF")
+        self.assertEqual(self.run_cli("exec", out).out, b"hello\n")
+
+    def test_exec_refuses_what_is_no_elf_and_reports_like_run(self):
+        script = self.file("script", "#!/bin/sh\necho hello\n")
+        os.chmod(script, 0o755)
+        self.assert_refused(self.run_cli("exec", script), 120, "script")
+        out = os.path.join(self.dir, "prog")
+        self.assert_status(self.run_cli("build", "-o", out, self.file("main.go", go("os.Exit(3)", "os"))), 0)
+        report = self.report("exec", out)
+        self.assert_verdict(report, "runtime_error", 3)
+
+    def test_the_same_source_again_comes_from_the_cache(self):
+        source = self.file("main.go", go('fmt.Println("%s")' % os.urandom(8).hex(), "fmt"))
+        first, second = self.report("run", source), self.report("run", source)
+        self.assertEqual((first["build"]["cached"], second["build"]["cached"]), (False, True))
+        self.assertEqual(first["build"]["binary_sha256"], second["build"]["binary_sha256"])
+
+    def test_a_damaged_cache_entry_is_built_again(self):
+        source = self.file("main.go", go('fmt.Println("%s")' % os.urandom(8).hex(), "fmt"))
+        first = self.report("run", source)
+        sha, damaged = first["build"]["binary_sha256"], 0
+        size = first["build"]["binary_bytes"]
+        for root, _, names in os.walk(os.path.join(os.environ["SANDBOX_RUN_STATE"], "artifacts")):
+            for name in names:
+                path = os.path.join(root, name)
+                if os.path.getsize(path) >= size and os.path.getmtime(path) >= os.path.getmtime(source):
+                    os.chmod(path, 0o644)
+                    with open(path, "r+b") as f:
+                        f.seek(size // 2)
+                        f.write(b"damaged")
+                    damaged += 1
+        self.assertGreater(damaged, 0)
+        second = self.report("run", source)
+        self.assert_verdict(second, "ok", 0)
+        self.assertEqual((second["build"]["cached"], second["build"]["binary_sha256"]), (False, sha))
+
+    def test_tags_choose_files(self):
+        module = self.module({"main.go": go("println(word)"), "a.go": '//go:build loud\n\npackage main\n\nconst word = "LOUD"\n',
+                              "b.go": '//go:build !loud\n\npackage main\n\nconst word = "quiet"\n'})
+        self.assertEqual(self.run_cli("run", module).err, "quiet\n")
+        self.assertEqual(self.run_cli("run", "--tags", "loud", module).err, "LOUD\n")
+
+    def test_test_runs_a_packages_tests(self):
+        test = 'package main\n\nimport "testing"\n\nfunc TestSum(t *testing.T) {\n\tif 1+1 != %d {\n\t\tt.Fatal("no")\n\t}\n}\n'
+        good = self.module({"main.go": HELLO, "main_test.go": test % 2})
+        bad = self.module({"main.go": HELLO, "main_test.go": test % 3}, name="bad")
+        self.assert_status(self.run_cli("test", good), 0)
+        done = self.run_cli("test", bad)
+        self.assert_status(done, 1)
+        self.assertIn(b"--- FAIL: TestSum", done.out)
+
+
+class Inside(Case):
+    def test_the_environment_is_exactly_this_and_what_env_adds(self):
+        source = self.program('for _, e := range os.Environ() { fmt.Println(e) }', "fmt", "os")
+        done = self.run_cli("run", "--env", "A=b c", source, env={"SECRET": "x", "TZ": "Asia/Tokyo"})
+        names = sorted(l.split("=")[0] for l in done.out.decode().split("\n") if l)
+        self.assertEqual(names, sorted("HOME TMPDIR USER PATH LANG GOMAXPROCS GOMEMLIMIT A".split()))
+        self.assertIn(b"A=b c\n", done.out)
+
+    def test_arguments_reach_the_program(self):
+        source = self.program('fmt.Printf("%q\\n", os.Args[1:])', "fmt", "os")
+        self.assertEqual(self.run_cli("run", source, "--", "a", "--json", "", "b c").out, b'["a" "--json" "" "b c"]\n')
+
+    def test_the_host_is_out_of_sight(self):
+        body = '''
+	for _, path := range []string{"/proc/self", "/sys", "/bin/sh", "/root", "/var", "/home", "/run"} {
+		if _, err := os.Stat(path); err == nil { fmt.Println("sees", path) }
+	}
+	if err := os.WriteFile("/x", nil, 0o600); err == nil { fmt.Println("writes /") }
+	fmt.Println(os.Getpid(), os.Getuid(), os.Getgid())'''
+        self.assertEqual(self.run_cli("run", self.program(body, "fmt", "os")).out, b"2 1000 1000\n")
+
+    def test_with_source_shows_the_snapshot_read_only(self):
+        body = '''
+	data, err := os.ReadFile("data.txt")
+	fmt.Printf("%s %v\\n", data, err == nil)
+	fmt.Println(os.WriteFile("data.txt", nil, 0o600) != nil)'''
+        module = self.module({"main.go": go(body, "fmt", "os"), "data.txt": "shown"})
+        self.assertEqual(self.run_cli("run", "--with-source", module).out, b"shown true\ntrue\n")
+        self.assertEqual(self.run_cli("run", module).out, b" false\nfalse\n")
+
+    def test_mounts_and_collected_files(self):
+        data, out = os.path.join(self.dir, "data"), os.path.join(self.dir, "out")
+        os.mkdir(data)
+        self.file("data/in.txt", "given")
+        os.chmod(data, 0o777)
+        body = '''
+	in, err := os.ReadFile("/data/in.txt")
+	fmt.Println(string(in), err)
+	fmt.Println(os.WriteFile("/data/new.txt", []byte("new"), 0o644) == nil)
+	os.WriteFile("/work/result.txt", []byte("result"), 0o644)
+	os.Symlink("/etc/passwd", "/work/link.txt")'''
+        source = self.program(body, "fmt", "os")
+        done = self.run_cli("run", "--mount-ro", data + ":/data", "--out", "*.txt=" + out, source)
+        self.assertEqual(done.out, b"given <nil>\nfalse\n", repr(done))
+        self.assertEqual(os.listdir(out), ["result.txt"])
+        done = self.run_cli("run", "--mount-rw", data + ":/data", source)
+        self.assertEqual(done.out, b"given <nil>\ntrue\n", repr(done))
+
+    def test_weaken_is_recorded(self):
+        listed = self.run_cli("run", "--weaken", "everything", self.file("main.go", HELLO)).err
+        name = re.findall(r"[a-z][a-z0-9-]+", listed.split("one of", 1)[1])[0] if "one of" in listed else "cgroup"
+        report = self.report("run", "--weaken", name, self.file("main.go", HELLO))
+        self.assertEqual(report["sandbox"]["weakened"], [name])
+        self.assertEqual(self.report("run", self.file("main.go", HELLO))["sandbox"]["weakened"], [])
+
+    def test_verbose_narrates_on_stderr_only(self):
+        done = self.run_cli("run", "--verbose", self.file("main.go", HELLO))
+        self.assertEqual(done.out, b"hello\n")
+        self.assertGreater(len(done.err.split("\n")), 4)
