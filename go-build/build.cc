@@ -276,8 +276,9 @@ class Build {
       return std::optional<SealedProgram>();
     }
     if (!facts.status || !facts.status->exited || facts.status->exit_code != 0) {
-      std::set<std::string> submitted;
-      for (const auto& file : submission_.files) submitted.insert(file.path);
+      SubmittedFiles submitted;
+      submitted.directory = submission_.module;
+      for (const auto& file : submission_.files) submitted.paths.insert(file.path);
       outcome.failure = read_failure(facts, request_.limits, &submitted);
       return std::optional<SealedProgram>();
     }

@@ -322,6 +322,27 @@ TEST_F(BuildTest, CompileErrorsAreTheCompilersOwnWithTheSubmittersPaths) {
   EXPECT_THAT(empty.message, HasSubstr("no Go files"));
 }
 
+TEST_F(BuildTest, ALineDirectiveDoesNotPutAForeignFileIntoADiagnostic) {
+  auto failure = must_fail(
+      {{"go.mod", kGoMod}, {"main.go", "package main\n\n//line /etc/passwd:1\nfunc main() { undefinedName() }\n"}},
+      request());
+  ASSERT_EQ(failure.diagnostics.size(), 1u) << failure.output;
+  EXPECT_EQ(failure.diagnostics[0].file, "");
+  EXPECT_EQ(failure.diagnostics[0].line, 0);
+  EXPECT_THAT(failure.diagnostics[0].message, HasSubstr("undefined: undefinedName"));
+  EXPECT_THAT(failure.output, HasSubstr("/etc/passwd:1"));
+  // In a module below the snapshot's top the names are relative to it, and still the submitter's own.
+  auto submission =
+      submit({{"app/go.mod", kGoMod}, {"app/main.go", "package main\n\nfunc main() { undefinedName() }\n"}}, "./app");
+  submission.module = "app";
+  submission.has_go_mod = true;
+  SilentNarrator silent;
+  ASSERT_OK_AND_ASSIGN(BuildOutcome below, build(submission, {}, toolchain_, request(), silent));
+  ASSERT_EQ(below.failure.diagnostics.size(), 1u) << below.failure.output;
+  EXPECT_EQ(below.failure.diagnostics[0].file, "main.go");
+  EXPECT_EQ(below.failure.diagnostics[0].line, 3);
+}
+
 TEST_F(BuildTest, AHostFileIsNotInView) {
   auto failure = must_fail({{"go.mod", kGoMod},
                             {"a.s", "#include \"/etc/hostname\"\n#include \"/proc/self/environ\"\n"},
