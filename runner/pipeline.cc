@@ -84,6 +84,10 @@ class Pipeline::Road {
   // An Error ended the road at the stage it had come to.
   void stopped_by(const Error& error) {
     report_.message = error.what;
+    if (is_out_of_space(error.sys_errno) && error.what.find(pipeline_.state_directory_) != std::string::npos)
+      report_.message +=
+          "; make room there ('sandbox-run cache list' shows what is kept, 'cache clear' removes it), or "
+          "set SANDBOX_RUN_STATE to a directory on another file system";
     switch (error.fault) {
       case Fault::input:
         report_.verdict = report_.stage == Stage::build ? Verdict::build_failed : Verdict::rejected;
