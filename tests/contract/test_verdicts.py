@@ -44,6 +44,12 @@ FILE_8_MIB = '''
 		os.Exit(1)
 	}
 	fmt.Println("written")'''
+FILE_ACROSS_4_MIB = '''
+	f, _ := os.Create("/tmp/sparse")
+	if _, err := f.WriteAt([]byte("ab"), 4<<20-1); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}'''
 SOCKET = '''
 	_, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
 	fmt.Println("socket:", err)'''
@@ -156,6 +162,17 @@ class Limits(Case):
     def test_scratch(self):
         report = self.report("run", "--scratch", "4MiB", self.program(FILE_8_MIB, "fmt", "os"))
         self.assert_verdict(report, "file_limit_exceeded", 123)
+
+    def test_a_file_that_may_not_grow_further(self):
+        # The first byte fits, the second does not: EFBIG, with nearly all of the scratch space free.
+        report = self.report("run", "--scratch", "4MiB", self.program(FILE_ACROSS_4_MIB, "fmt", "os"))
+        self.assert_verdict(report, "file_limit_exceeded", 123)
+        self.assertIn("beyond 4 MiB", report["message"])
+        self.assertIn("file too large", report["stderr"])
+
+    def test_control_a_file_within_its_limit_is_the_programs_own_failure(self):
+        report = self.report("run", "--scratch", "8MiB", self.program(FILE_ACROSS_4_MIB + "\n\tos.Exit(3)", "fmt", "os"))
+        self.assert_verdict(report, "runtime_error", 3)
 
     def test_control_scratch_under_the_limit(self):
         report = self.report("run", "--scratch", "16MiB", self.program(FILE_8_MIB, "fmt", "os"))
