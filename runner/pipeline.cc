@@ -56,8 +56,6 @@ Diagnostic to_diagnostic(const sum_verify::Finding& finding) {
   return diagnostic;
 }
 
-bool shows_source(const Request& request) { return request.with_source || request.action == Request::Action::test; }
-
 // What a person would call the program: the last element of the package's or the module's path.
 std::string program_name(const ingest::Submission& submission) {
   std::string name = submission.package == "." ? submission.name : submission.package;
@@ -433,6 +431,7 @@ Pipeline::Verified Pipeline::verify(const Request& request) {
 }
 
 Status Pipeline::check(const Request& request) {
+  TRY_STATUS(check_mounts(request));
   TRY(launch::Plan plan, plan_for(request, "check", "", "."));
   return launch::check_names(plan);
 }

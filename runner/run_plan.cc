@@ -88,6 +88,21 @@ report::LimitsSection limits_section(const Request& request) {
   return section;
 }
 
+bool shows_source(const Request& request) { return request.with_source || request.action == Request::Action::test; }
+
+Status check_mounts(const Request& request) {
+  if (!shows_source(request)) return {};
+  for (const HostMount& mount : request.mounts) {
+    if (!(mount.target + "/").starts_with("/work/")) continue;
+    return input_error(fmt::format(
+        "--mount-{} {}:{}: {} shows the source read-only at /work, and nothing can be mounted into it; mount it "
+        "elsewhere, "
+        "for example at /data",
+        mount.writable ? "rw" : "ro", mount.source, mount.target, request.with_source ? "--with-source" : "a test"));
+  }
+  return {};
+}
+
 Result<launch::Plan> plan_for(const Request& request, const std::string& id, const std::string& source_path,
                               const std::string& package) {
   launch::Plan plan;
