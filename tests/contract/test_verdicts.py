@@ -44,6 +44,25 @@ FILE_8_MIB = '''
 		os.Exit(1)
 	}
 	fmt.Println("written")'''
+CHURN_OVER_150_MIB = '''
+	live := make([][]byte, 150)
+	for i := range live {
+		live[i] = bytes.Repeat([]byte{1}, 1<<20)
+	}
+	type node struct {
+		next *node
+		data [48]byte
+	}
+	var large []byte
+	var list *node
+	for i := 0; i < 3000; i++ {
+		large = bytes.Repeat([]byte{2}, 1<<19+i<<7)
+		list = nil
+		for j := 0; j < 2000; j++ {
+			list = &node{next: list}
+		}
+	}
+	fmt.Println(len(live), live[149][1], len(large) > 0, list != nil)'''
 FILE_ACROSS_4_MIB = '''
 	f, _ := os.Create("/tmp/sparse")
 	if _, err := f.WriteAt([]byte("ab"), 4<<20-1); err != nil {
@@ -139,6 +158,16 @@ class Limits(Case):
         self.assert_verdict(report, "ok", 0)
         self.assertGreaterEqual(report["usage"]["memory_peak_bytes"], 100 << 20)
         self.assertLess(report["usage"]["memory_peak_bytes"], 130 << 20)
+
+    def test_150_mib_live_with_heavy_churn_fit_into_256(self):
+        source = self.program(CHURN_OVER_150_MIB, "bytes", "fmt")
+        time = ["--cpu-time", "60s", "--wall-time", "80s"]
+        report = self.report("run", "--memory", "256MiB", *time, source)
+        self.assert_verdict(report, "ok", 0)
+        self.assertGreater(report["usage"]["memory_peak_bytes"], 150 << 20)
+        # Control: what makes it fit is the limit that Go is told of.
+        report = self.report("run", "--memory", "256MiB", "--env", "GOMEMLIMIT=off", *time, source)
+        self.assert_verdict(report, "memory_exceeded", 122)
 
     def test_output(self):
         report = self.report("run", "--output", "1MiB", self.program(WRITE_2_MIB, "os"))
