@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <linux/openat2.h>
 #include <sys/mman.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -104,6 +105,16 @@ Status make_directories(const std::string& path, mode_t mode) {
   if (!S_ISDIR(info.st_mode)) return host_error(ENOTDIR, "cannot create directory " + path);
   return {};
 }
+
+Result<Bytes> free_space(const std::string& path) {
+  struct statvfs info {};
+  if (::statvfs(path.c_str(), &info) != 0) return host_error(errno, "cannot ask how much room there is at " + path);
+  // Some file systems do not count inodes and answer 0 for all of them (statvfs(3), btrfs).
+  if (info.f_files != 0 && info.f_favail == 0) return Bytes{0};
+  return Bytes{static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize};
+}
+
+bool is_out_of_space(int sys_errno) { return sys_errno == ENOSPC || sys_errno == EDQUOT; }
 
 Status remove_tree(int dir_fd, const std::string& name) {
   if (::unlinkat(dir_fd, name.c_str(), 0) == 0 || errno == ENOENT) return {};

@@ -36,6 +36,12 @@ Status replace_file(const std::string& path, std::string_view data, mode_t mode 
 // mkdir -p. Existing directories keep their mode.
 Status make_directories(const std::string& path, mode_t mode = 0755);
 
+// What the file system of `path` has left for this process; 0 where it is out of inodes, however many bytes are free.
+Result<Bytes> free_space(const std::string& path);
+
+// ENOSPC, EDQUOT: the host's disk is what failed, whatever was being done.
+bool is_out_of_space(int sys_errno);
+
 // Removes what is at dir_fd/name, a file or a tree of our own, without following symbolic links. Absent is success.
 Status remove_tree(int dir_fd, const std::string& name);
 

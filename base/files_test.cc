@@ -40,6 +40,18 @@ TEST_F(FilesTest, AFileOverTheLimitIsRefused) {
   EXPECT_EQ(content.error().sys_errno, EFBIG);
 }
 
+TEST_F(FilesTest, RoomOnAFileSystemIsAskedOfTheKernel) {
+  ASSERT_OK_AND_ASSIGN(Bytes own, free_space(dir_));
+  EXPECT_GT(own.count, 0u);
+  ASSERT_OK_AND_ASSIGN(Bytes proc, free_space("/proc"));
+  EXPECT_EQ(proc.count, 0u);
+  auto missing = free_space(dir_ + "/missing");
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().sys_errno, ENOENT);
+  EXPECT_TRUE(is_out_of_space(ENOSPC) && is_out_of_space(EDQUOT));
+  EXPECT_FALSE(is_out_of_space(EMFILE));
+}
+
 TEST_F(FilesTest, StrictResolutionFollowsNoLinkAndLeavesNoDirectory) {
   std::filesystem::create_symlink("/etc", dir_ + "/link");
   std::filesystem::create_directory(dir_ + "/real");

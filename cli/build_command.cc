@@ -76,6 +76,7 @@ int build_command(const Words& words) {
                return {};
              }});
   add_source_flags(flags, options);
+  add_toolchain_flags(flags, options);
   add_build_flags(flags, options);
   add_output_flags(flags, options);
   if (auto status = take_line("build", flags, words, options)) return *status;
@@ -94,7 +95,7 @@ int verify_command(const Words& words) {
                 "3 mismatch, 4 evidence missing, 5 malformed, 6 refused by policy, 7 limit, 8 signature. --json: a "
                 "finding a line.");
   add_source_flags(flags, options);
-  add_build_flags(flags, options);
+  add_toolchain_flags(flags, options);
   add_output_flags(flags, options);
   if (auto status = take_line("verify", flags, words, options, 2)) return *status;
   return verify_or_fetch("verify", options);
@@ -107,7 +108,7 @@ int fetch_command(const Words& words) {
                 "Fetches the modules that SOURCE needs through GOPROXY, verifies them against its go.sum and "
                 "puts them into the store, so that later runs need no network.");
   add_source_flags(flags, options);
-  add_build_flags(flags, options);
+  add_toolchain_flags(flags, options);
   add_output_flags(flags, options);
   if (auto status = take_line("fetch", flags, words, options, 2)) return *status;
   return verify_or_fetch("fetch", options);

@@ -43,6 +43,10 @@ Result<ParsedLine> FlagSet::parse(const std::vector<std::string>& line) const {
   ParsedLine parsed;
   auto separator = std::find(line.begin(), line.end(), "--");
   if (separator != line.end()) parsed.arguments.assign(separator + 1, line.end());
+  if (!takes_arguments_ && !parsed.arguments.empty())
+    return input_error(
+        fmt::format("'{}' behind --: '{}' runs no program that could take it; leave it out, or use 'sandbox-run run'",
+                    parsed.arguments.front(), command_of(usage_)));
 
   std::vector<const char*> argv = {"sandbox-run"};
   for (auto word = line.begin(); word != separator; ++word) argv.push_back(word->c_str());

@@ -30,9 +30,11 @@ class FlagSet {
 
   void add(Flag flag) { flags_.push_back(std::move(flag)); }
   void add_switch(const std::string& name, const std::string& help, bool& target);
+  // What stands behind "--" is a program's. Without this a word there is an error: nobody would ever see it.
+  void take_arguments() { takes_arguments_ = true; }
 
   // Calls each given flag's `set` in the order of the line. Fails with: Fault::input, naming the flag, what is wrong
-  // with its value and a value that would do.
+  // with its value and a value that would do; or the word behind "--" that has nowhere to go.
   Result<ParsedLine> parse(const std::vector<std::string>& line) const;
 
   std::string help() const;
@@ -41,6 +43,7 @@ class FlagSet {
   std::string usage_;
   std::string summary_;
   std::vector<Flag> flags_;
+  bool takes_arguments_ = false;
 };
 
 }  // namespace sandbox_run::cli

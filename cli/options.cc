@@ -171,9 +171,8 @@ void add_source_flags(FlagSet& flags, Options& options) {
                        255, "255"));
 }
 
-void add_build_flags(FlagSet& flags, Options& options) {
+void add_toolchain_flags(FlagSet& flags, Options& options) {
   runner::Request& request = options.request;
-  go_build::Limits& limits = request.build_limits;
   flags.add(text_flag("go", "VERSION", "the toolchain: a version, or an absolute GOROOT", request.go_version, "1.26"));
   flags.add({"tags", "T,T", "build tags", "integration,fast", [&request](const std::string& text) -> Status {
                for (std::size_t at = 0; at <= text.size();) {
@@ -188,6 +187,11 @@ void add_build_flags(FlagSet& flags, Options& options) {
                }
                return {};
              }});
+}
+
+void add_build_flags(FlagSet& flags, Options& options) {
+  runner::Request& request = options.request;
+  go_build::Limits& limits = request.build_limits;
   flags.add_switch("symbols", "keep the symbol table and debug information", request.symbols);
   flags.add(time_flag("build-cpu-time", "processor time of the build", limits.cpu_time, "60s"));
   flags.add(time_flag("build-wall-time", "elapsed time of the build", limits.wall_time, "60s"));

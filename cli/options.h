@@ -20,9 +20,10 @@ struct Options {
 };
 
 // Each adds one group of flags that write into `options`, which must outlive the set.
-void add_output_flags(FlagSet& flags, Options& options);  // --json --report --quiet --verbose
-void add_source_flags(FlagSet& flags, Options& options);  // --root --fetch --pin --unpinned --max-…
-void add_build_flags(FlagSet& flags, Options& options);   // --go --tags --symbols --build-…
-void add_run_flags(FlagSet& flags, Options& options);     // limits, environment, streams, walls
+void add_output_flags(FlagSet& flags, Options& options);     // --json --report --quiet --verbose
+void add_source_flags(FlagSet& flags, Options& options);     // --root --fetch --pin --unpinned --max-…
+void add_toolchain_flags(FlagSet& flags, Options& options);  // --go --tags: which files and modules belong to it
+void add_build_flags(FlagSet& flags, Options& options);      // --symbols --build-…
+void add_run_flags(FlagSet& flags, Options& options);        // limits, environment, streams, walls
 
 }  // namespace sandbox_run::cli

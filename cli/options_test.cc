@@ -15,8 +15,10 @@ struct Line {
   Options options;
   FlagSet flags{"run [flags] SOURCE… [-- ARGS…]", "summary"};
   Line() {
+    flags.take_arguments();
     add_run_flags(flags, options);
     add_source_flags(flags, options);
+    add_toolchain_flags(flags, options);
     add_build_flags(flags, options);
     add_output_flags(flags, options);
   }
@@ -28,6 +30,15 @@ TEST(Flags, OperandsStandAnywhereAndArgumentsBehindTheDoubleDash) {
   EXPECT_THAT(parsed.operands, ElementsAre("a.go", "b.go"));
   EXPECT_THAT(parsed.arguments, ElementsAre("--cpu-time", "-x"));
   EXPECT_TRUE(line.options.json);
+}
+
+TEST(Flags, AWordBehindTheDoubleDashNeedsAProgramThatTakesIt) {
+  FlagSet flags("build [flags] SOURCE…", "summary");
+  auto parsed = flags.parse({"a.go", "--", "word"});
+  ASSERT_FALSE(parsed);
+  EXPECT_EQ(parsed.error().fault, Fault::input);
+  EXPECT_THAT(parsed.error().what, AllOf(HasSubstr("'word'"), HasSubstr("build")));
+  EXPECT_OK(flags.parse({"a.go", "--"}));
 }
 
 TEST(Flags, ADashAloneIsASource) {

@@ -81,8 +81,10 @@ int run_command(const Words& words) {
       "run [flags] SOURCE… [-- ARGS…]",
       "Verifies, builds and runs untrusted Go source, and says exactly how it ended. SOURCE: a module's directory or a "
       "package in one, .go files, '-', a zip, tar, tar.gz, tar.zst or txtar archive, or module@version.");
+  flags.take_arguments();
   add_run_flags(flags, options);
   add_source_flags(flags, options);
+  add_toolchain_flags(flags, options);
   add_build_flags(flags, options);
   add_output_flags(flags, options);
   if (auto status = take_line("run", flags, words, options)) return *status;
@@ -96,8 +98,10 @@ int test_command(const Words& words) {
       "test [flags] PACKAGE [-- TEST-FLAGS…]",
       "Builds a package's tests and runs them in the package's directory, source shown read-only. TEST-FLAGS go to the "
       "test binary: -test.v, -test.run=Name.");
+  flags.take_arguments();
   add_run_flags(flags, options);
   add_source_flags(flags, options);
+  add_toolchain_flags(flags, options);
   add_build_flags(flags, options);
   add_output_flags(flags, options);
   if (auto status = take_line("test", flags, words, options)) return *status;
@@ -109,6 +113,7 @@ int exec_command(const Words& words) {
   FlagSet flags("exec [flags] ELF [-- ARGS…]",
                 "Runs a prebuilt executable inside the walls: a static one, or with --profile generic and --mount-ro a "
                 "dynamic one.");
+  flags.take_arguments();
   add_run_flags(flags, options);
   add_output_flags(flags, options);
   if (auto status = take_line("exec", flags, words, options)) return *status;

@@ -55,7 +55,7 @@ Result<std::unique_ptr<Session>> Session::open(const Options& options) {
 
 int Session::finish(const report::Report& report, const Options& options) {
   narrator_.clear();
-  if (!options.quiet && !options.json) print_outcome(report);
+  if (!options.quiet && !options.json) print_outcome(report, options.verbose);
   const bool wants_object = options.json || !options.report_file.empty();
   if (!wants_object) return report.exit_status();
   std::string object = report::to_json(report) + "\n";

@@ -123,9 +123,9 @@ std::string claim_of(const report::Report& report) {
 
 }  // namespace
 
-void print_outcome(const report::Report& report) {
+void print_outcome(const report::Report& report, bool all_notes) {
   for (const std::string& note : report.notes)
-    if (note.starts_with("--out: ")) say(note);
+    if (all_notes || note.starts_with("--out: ")) say(note);
   if (report.verdict == report::Verdict::ok) return;
   // Whoever reads our stdout has enough ("… | head -1"): a shell says nothing of it either.
   if (report.signal == SIGPIPE) return;

@@ -35,7 +35,8 @@ class TerminalNarrator final : public Narrator {
 // "sandbox-run: MESSAGE" on stderr, control characters escaped.
 void say(std::string_view message);
 
-// What a person needs when a request did not end ok: findings, the compiler's text, and one closing line.
-void print_outcome(const report::Report& report);
+// What a person needs when a request did not end ok: findings, the compiler's text, and one closing line. Of the
+// report's notes, those on what --out did not copy, or with `all_notes` every one.
+void print_outcome(const report::Report& report, bool all_notes);
 
 }  // namespace sandbox_run::cli

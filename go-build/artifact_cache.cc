@@ -42,9 +42,33 @@ class Mapping {
 Status write_entry(const std::string& directory, const SealedProgram& program) {
   TRY(Mapping content, Mapping::of(program.program.get(), program.size.count, "the sealed program"));
   TRY(UniqueFd binary, open_path(directory + "/program", O_WRONLY | O_CREAT | O_EXCL, 0444));
-  TRY_STATUS(write_all(binary.get(), content.view(), "the program"));
+  TRY_STATUS(write_all(binary.get(), content.view(), directory + "/program"));
   TRY(UniqueFd digest, open_path(directory + "/sha256", O_WRONLY | O_CREAT | O_EXCL, 0444));
-  return write_all(digest.get(), program.sha256.hex() + "\n", "its digest");
+  return write_all(digest.get(), program.sha256.hex() + "\n", directory + "/sha256");
+}
+
+// What a power cut, tampering or a bad disk leaves: files that are missing, of another kind, too large or unreadable.
+// Anything else (EMFILE, ENOMEM, EACCES) says something about this moment or this host, nothing about the entry.
+bool is_damage(const Error& error) {
+  switch (error.sys_errno) {
+    case ENOENT:
+    case ENOTDIR:
+    case EISDIR:
+    case ELOOP:
+    case EFBIG:
+    case EIO:
+      return true;
+    default:
+      return error.fault == Fault::self;  // not a regular file
+  }
+}
+
+Result<SealedProgram> load_entry(const std::string& path) {
+  TRY(std::string recorded, read_file(path + "/sha256", Bytes{256}));
+  TRY(UniqueFd file, open_path(path + "/program", O_RDONLY | O_NOFOLLOW));
+  TRY(SealedProgram sealed, seal_program(file.get(), kMaxProgram));
+  if (recorded != sealed.sha256.hex() + "\n") return host_error(EIO, path + " is not what was put there");
+  return sealed;
 }
 
 }  // namespace
@@ -76,17 +100,14 @@ Result<std::optional<SealedProgram>> ArtifactCache::find(const Sha256Digest& key
     if (held.error().sys_errno == ENOENT) return std::optional<SealedProgram>();
     return std::move(held).error();
   }
-  auto recorded = read_file(path + "/sha256", Bytes{256});
-  auto file = open_path(path + "/program", O_RDONLY | O_NOFOLLOW);
-  if (recorded && file) {
-    auto sealed = seal_program(file->get(), kMaxProgram);
-    if (sealed && *recorded == sealed->sha256.hex() + "\n") {
-      (void)::utimes(path.c_str(), nullptr);  // used now: what eviction goes by; a failure only makes it look older
-      return std::optional<SealedProgram>(std::move(*sealed));
-    }
+  auto sealed = load_entry(path);
+  if (sealed) {
+    (void)::utimes(path.c_str(), nullptr);  // used now: what eviction goes by; a failure only makes it look older
+    return std::optional<SealedProgram>(std::move(*sealed));
   }
+  if (!is_damage(sealed.error())) return std::move(sealed).error();
   held->reset();
-  // Cut off by a power cut, or tampered with. Not an error: it is built again.
+  // Not an error: it is built again.
   TRY_STATUS(remove_tree(AT_FDCWD, path));
   return std::optional<SealedProgram>();
 }

@@ -25,7 +25,7 @@ class ArtifactCache {
   explicit ArtifactCache(std::string state_directory) : directory_(std::move(state_directory) + "/artifacts") {}
 
   // `key` is a digest over everything the artifact depends on. nullopt: not here, or damaged (and removed).
-  // Fails with: Fault::host where the state directory cannot be used.
+  // Fails with: Fault::host where the entry cannot be looked at (no descriptor, no memory): it stays.
   Result<std::optional<SealedProgram>> find(const Sha256Digest& key) const;
   // Keeps the program under `key`, then removes the least recently used until all fit into `cap`.
   Status keep(const Sha256Digest& key, const SealedProgram& program, Bytes cap = Bytes{2ull << 30}) const;

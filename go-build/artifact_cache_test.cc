@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -84,6 +85,27 @@ TEST_F(ArtifactCacheTest, ADamagedEntryIsDroppedNeverRun) {
   EXPECT_FALSE(has(cache, key_));
   ASSERT_OK(cache.keep(key_, program(content)));  // control: the same key is good again
   EXPECT_TRUE(has(cache, key_));
+}
+
+TEST_F(ArtifactCacheTest, WithoutADescriptorLeftTheEntryStays) {
+  ArtifactCache cache(dir_ + "/state");
+  ASSERT_OK(cache.keep(key_, program("a program")));
+  struct rlimit before {};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  // The lowest free number is what the next open gets; `more` of them may still be had.
+  UniqueFd next(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  for (int more = 0; more < 3; ++more) {
+    struct rlimit few = before;
+    few.rlim_cur = static_cast<rlim_t>(next.get()) + 1 + static_cast<rlim_t>(more);
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+    auto found = cache.find(key_);
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    ASSERT_FALSE(found) << more;
+    EXPECT_EQ(found.error().sys_errno, EMFILE) << found.error().what;
+    EXPECT_EQ(found.error().fault, Fault::host);
+    EXPECT_TRUE(fs::exists(cache.entry_path(key_) + "/program"));
+  }
+  EXPECT_TRUE(has(cache, key_));  // control
 }
 
 TEST_F(ArtifactCacheTest, TheSizeIsCapped) {

@@ -204,10 +204,18 @@ class Build {
     }
     TRY(auto made, make(target, outcome));
     if (!made) return outcome;
-    if (request_.use_artifact_cache) TRY_STATUS(cache.keep(key, *made));
+    if (request_.use_artifact_cache) TRY_STATUS(keep(cache, key, *made));
     outcome.artifact = artifact_of(std::move(*made), toolchain_, false);
     outcome.artifact->replayed = replayed_;
     return outcome;
+  }
+
+  // A disk without room for the cache costs the next build its speed, not this one its program.
+  Status keep(const ArtifactCache& cache, const Sha256Digest& key, const SealedProgram& made) {
+    Status kept = cache.keep(key, made);
+    if (kept || !is_out_of_space(kept.error().sys_errno)) return kept;
+    narrator_.note("not kept for the next time: " + kept.error().what);
+    return {};
   }
 
   Result<launch::Host*> host() {
@@ -276,15 +284,28 @@ class Build {
       return std::optional<SealedProgram>();
     }
     if (!facts.status || !facts.status->exited || facts.status->exit_code != 0) {
-      std::set<std::string> submitted;
-      for (const auto& file : submission_.files) submitted.insert(file.path);
+      SubmittedFiles submitted;
+      submitted.directory = submission_.module;
+      for (const auto& file : submission_.files) submitted.paths.insert(file.path);
       outcome.failure = read_failure(facts, request_.limits, &submitted);
+      if (outcome.failure.limit == BuildFailure::Limit::output) TRY_STATUS(require_room_for(output));
       return std::optional<SealedProgram>();
     }
     TRY(auto collected, collect(output, request_.limits));
     if (auto* sealed = std::get_if<SealedProgram>(&collected)) return std::optional<SealedProgram>(std::move(*sealed));
     outcome.failure = std::move(std::get<BuildFailure>(collected));
     return std::optional<SealedProgram>();
+  }
+
+  // The program is the one thing of a build that stands on the host's disk; what was written of it is still there. A
+  // full disk is not the submitter's limit.
+  static Status require_room_for(const OutputFile& output) {
+    constexpr Bytes kFull{1 << 20};
+    TRY(Bytes left, free_space(output.path));
+    if (left >= kFull) return {};
+    return Error{Fault::host, ENOSPC,
+                 fmt::format("cannot write the built program to {}: its file system has {} left", output.path,
+                             format_bytes(left))};
   }
 
   const ingest::Submission& submission_;

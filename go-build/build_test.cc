@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -322,6 +323,27 @@ TEST_F(BuildTest, CompileErrorsAreTheCompilersOwnWithTheSubmittersPaths) {
   EXPECT_THAT(empty.message, HasSubstr("no Go files"));
 }
 
+TEST_F(BuildTest, ALineDirectiveDoesNotPutAForeignFileIntoADiagnostic) {
+  auto failure = must_fail(
+      {{"go.mod", kGoMod}, {"main.go", "package main\n\n//line /etc/passwd:1\nfunc main() { undefinedName() }\n"}},
+      request());
+  ASSERT_EQ(failure.diagnostics.size(), 1u) << failure.output;
+  EXPECT_EQ(failure.diagnostics[0].file, "");
+  EXPECT_EQ(failure.diagnostics[0].line, 0);
+  EXPECT_THAT(failure.diagnostics[0].message, HasSubstr("undefined: undefinedName"));
+  EXPECT_THAT(failure.output, HasSubstr("/etc/passwd:1"));
+  // In a module below the snapshot's top the names are relative to it, and still the submitter's own.
+  auto submission =
+      submit({{"app/go.mod", kGoMod}, {"app/main.go", "package main\n\nfunc main() { undefinedName() }\n"}}, "./app");
+  submission.module = "app";
+  submission.has_go_mod = true;
+  SilentNarrator silent;
+  ASSERT_OK_AND_ASSIGN(BuildOutcome below, build(submission, {}, toolchain_, request(), silent));
+  ASSERT_EQ(below.failure.diagnostics.size(), 1u) << below.failure.output;
+  EXPECT_EQ(below.failure.diagnostics[0].file, "main.go");
+  EXPECT_EQ(below.failure.diagnostics[0].line, 3);
+}
+
 TEST_F(BuildTest, AHostFileIsNotInView) {
   auto failure = must_fail({{"go.mod", kGoMod},
                             {"a.s", "#include \"/etc/hostname\"\n#include \"/proc/self/environ\"\n"},
@@ -457,6 +479,78 @@ TEST_F(BuildTest, ReplayLeavesErrorsToTheGoCommandAndLimitsToNobody) {
   EXPECT_EQ(failure.message, "main.go:3:15: undefined: undefinedName");
   auto library = must_fail({{"go.mod", kGoMod}, {"main.go", "package main\n\nfunc F() {}\n"}}, request());
   EXPECT_THAT(library.message, HasSubstr("function main is undeclared"));
+}
+
+// A file system of its own for a state directory, with the options of a tmpfs.
+class SmallDisk {
+ public:
+  SmallDisk(std::string path, const std::string& options) : path_(std::move(path)) {
+    fs::create_directories(path_);
+    mounted_ = ::mount("small", path_.c_str(), "tmpfs", 0, options.c_str()) == 0;
+  }
+  ~SmallDisk() {
+    if (mounted_) ::umount2(path_.c_str(), MNT_DETACH);
+  }
+  bool mounted() const { return mounted_; }
+
+ private:
+  std::string path_;
+  bool mounted_ = false;
+};
+
+TEST_F(BuildTest, AFullDiskIsTheHostsFaultWhenTheStdCacheIsFilled) {
+  // Too small to begin with; and one on which the go command runs out of room (of inodes: sooner than of bytes).
+  for (const char* options : {"size=100m", "size=1g,nr_inodes=300"}) {
+    const std::string state = dir_ + "/small";
+    SmallDisk disk(state, options);
+    ASSERT_TRUE(disk.mounted());
+    SilentNarrator silent;
+    auto filled = std_cache(*host_, toolchain_, state, silent);
+    ASSERT_FALSE(filled) << options;
+    EXPECT_EQ(filled.error().fault, Fault::host);
+    EXPECT_EQ(filled.error().sys_errno, ENOSPC) << options << ": " << filled.error().what;
+    EXPECT_THAT(filled.error().what, HasSubstr("no room to compile the standard library"));
+    EXPECT_THAT(filled.error().what, HasSubstr("the file system of " + state));
+    for (const char* left : {"/run", "/std"})
+      EXPECT_TRUE(!fs::exists(state + left) || fs::is_empty(state + left)) << left << " is not empty";
+  }
+}
+
+TEST_F(BuildTest, AFullDiskIsTheHostsFaultWhenTheProgramIsWritten) {
+  const std::string disk_path = dir_ + "/small";
+  SmallDisk disk(disk_path, "size=700m");
+  ASSERT_TRUE(disk.mounted());
+  shell("mkdir " + disk_path + "/std && cp -a " + state_ + "/std/. " + disk_path + "/std/");
+  Request small = request();
+  small.state_directory = disk_path;
+  const Files files = {{"go.mod", kGoMod}, {"main.go", kHello}};
+  ASSERT_OK_AND_ASSIGN(Bytes left, free_space(disk_path));
+  ASSERT_OK_AND_ASSIGN(UniqueFd fat, open_path(disk_path + "/fat", O_WRONLY | O_CREAT | O_EXCL, 0600));
+  ASSERT_EQ(::fallocate(fat.get(), 0, 0, static_cast<off_t>(left.count - (600 << 10))), 0);
+  auto outcome = try_build(files, small);
+  ASSERT_FALSE(outcome) << outcome->failure.message;
+  EXPECT_EQ(outcome.error().fault, Fault::host);
+  EXPECT_EQ(outcome.error().sys_errno, ENOSPC);
+  EXPECT_THAT(outcome.error().what, HasSubstr("its file system has"));
+  ASSERT_EQ(::ftruncate(fat.get(), 0), 0);
+  must_build(files, small);  // control
+  // Control: a limit that is the submitter's stays his, on a disk with room.
+  Request limited = request();
+  limited.limits.output = Bytes{256 << 10};
+  EXPECT_EQ(must_fail(files, limited).limit, BuildFailure::Limit::output);
+}
+
+TEST_F(BuildTest, RecipesAreBounded) {
+  const std::string recipes = state_ + "/recipes";
+  fs::remove_all(recipes);
+  fs::create_directories(recipes + "/old");
+  std::ofstream(recipes + "/old/recipe") << std::string(9 << 20, 'x');
+  fs::last_write_time(recipes + "/old", fs::file_time_type::clock::now() - std::chrono::hours(1));
+  auto outcome = must_build({{"go.mod", kGoMod}, {"main.go", kHello}}, request());
+  ASSERT_TRUE(outcome.artifact);
+  EXPECT_TRUE(outcome.artifact->replayed);
+  EXPECT_FALSE(fs::exists(recipes + "/old")) << "the least recently used one stayed over the cap";
+  EXPECT_FALSE(fs::is_empty(recipes)) << "the one just made went";
 }
 
 // The measured traps of a shared std cache: owners, an hour, five days.

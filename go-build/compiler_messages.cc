@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <filesystem>
 #include <optional>
 
 #include "go-build/inside.h"
@@ -112,12 +113,12 @@ std::optional<Diagnostic> positioned(std::string_view line) {
 }
 
 // "example.org/app/main.go:1:2: …" → "main.go:1:2: …" where main.go was submitted and the whole was not.
-void use_submitted_name(std::string& line, const std::set<std::string>& submitted) {
+void use_submitted_name(std::string& line, const SubmittedFiles& submitted) {
   if (line.starts_with("go: ") || line.starts_with("#")) return;
   auto found = positioned(line);
-  if (!found || submitted.contains(found->file) || !line.starts_with(found->file)) return;
+  if (!found || submitted.has(found->file) || !line.starts_with(found->file)) return;
   for (auto slash = found->file.find('/'); slash != std::string::npos; slash = found->file.find('/', slash + 1)) {
-    if (!submitted.contains(found->file.substr(slash + 1))) continue;
+    if (!submitted.has(found->file.substr(slash + 1))) continue;
     line.erase(0, slash + 1);
     return;
   }
@@ -130,7 +131,7 @@ bool is_noise(std::string_view line) {
          line.starts_with("FAIL\t");
 }
 
-Diagnostic read_line(std::string_view line) {
+Diagnostic read_line(std::string_view line, const SubmittedFiles* submitted) {
   Diagnostic diagnostic;
   std::string_view text = line;
   bool of_the_go_command = text.starts_with("go: ");
@@ -142,6 +143,15 @@ Diagnostic read_line(std::string_view line) {
                    diagnostic.message.starts_with("no required module ") ||
                    diagnostic.message.starts_with("cannot find ") || diagnostic.message.starts_with("pattern ");
     diagnostic.code = loading ? "GB003" : "GB001";
+    if (submitted && !submitted->has(diagnostic.file)) {
+      const bool is_note = diagnostic.message.starts_with("note: ");
+      diagnostic = Diagnostic{is_note ? Diagnostic::Severity::note : Diagnostic::Severity::error,
+                              diagnostic.code,
+                              "",
+                              0,
+                              0,
+                              std::string(text)};
+    }
   } else {
     bool linking = text.find(": relocation target ") != std::string_view::npos || text.starts_with("link: ") ||
                    text.starts_with("function main is undeclared") || text.starts_with("loadinternal: ");
@@ -161,6 +171,10 @@ void cut(std::string& message) {
 }
 
 }  // namespace
+
+bool SubmittedFiles::has(std::string_view name) const {
+  return paths.contains((std::filesystem::path(directory) / name).lexically_normal().string());
+}
 
 std::string escape_line(std::string_view line) {
   std::string out;
@@ -215,8 +229,7 @@ std::string submitter_paths(std::string_view line) {
   return out;
 }
 
-CompilerMessages read_compiler_messages(std::string_view raw, Bytes total, Bytes cap,
-                                        const std::set<std::string>* submitted) {
+CompilerMessages read_compiler_messages(std::string_view raw, Bytes total, Bytes cap, const SubmittedFiles* submitted) {
   CompilerMessages messages;
   messages.truncated = total.count > raw.size();
   bool entry_open = false;  // the line before belongs to a diagnostic that a tab may continue
@@ -253,7 +266,7 @@ CompilerMessages read_compiler_messages(std::string_view raw, Bytes total, Bytes
       entry_open = false;
       continue;
     }
-    messages.diagnostics.push_back(read_line(clean));
+    messages.diagnostics.push_back(read_line(clean, submitted));
     cut(messages.diagnostics.back().message);
     entry_open = true;
   }

@@ -22,12 +22,20 @@ struct CompilerMessages {
 inline constexpr std::size_t kMaxDiagnostics = 200;
 inline constexpr Bytes kMessagesCap{64 << 10};
 
+// The files that a message may be about.
+struct SubmittedFiles {
+  std::set<std::string> paths;  // relative to the snapshot
+  std::string directory = ".";  // below it: the main module's, to which the go command's names are relative
+  bool has(std::string_view name) const;
+};
+
 // `raw` as captured; `total` is how much was printed in all. Paths of the build sandbox become the submitter's:
 // /src/main.go → main.go, /gomod/github.com/!a/b@v1/f.go → github.com/A/b@v1/f.go, /goroot/src/… → $GOROOT/src/….
 // `submitted`, where given: late messages of the compiler name a file by its package's import path (probe/main.go); the
-// part that makes it one of these is what stays.
+// part that makes it one of these is what stays. A diagnostic has a file and a line only where it is one of these: a
+// line directive can name any file of any host, so such a message is the package's, with all of its text.
 CompilerMessages read_compiler_messages(std::string_view raw, Bytes total, Bytes cap = kMessagesCap,
-                                        const std::set<std::string>* submitted = nullptr);
+                                        const SubmittedFiles* submitted = nullptr);
 
 // One line of text with every control character, invalid UTF-8 and bidirectional control written as an escape (\x1b,
 // \u202e); tabs stay.

@@ -83,7 +83,7 @@ TEST(CompilerMessages, NamesThatOnlyLookLikeOurPathsStay) {
 }
 
 TEST(CompilerMessages, FilesNamedByImportPathGetTheirSubmittedName) {
-  const std::set<std::string> submitted = {"main.go", "cmd/x/a.go", "probe/other.go"};
+  const SubmittedFiles submitted = {{"main.go", "cmd/x/a.go", "probe/other.go"}, "."};
   auto first = [&](std::string_view text) {
     auto messages = read_compiler_messages(text, Bytes{text.size()}, kMessagesCap, &submitted);
     return messages.diagnostics.at(0).file + " | " + messages.output;
@@ -91,8 +91,24 @@ TEST(CompilerMessages, FilesNamedByImportPathGetTheirSubmittedName) {
   EXPECT_EQ(first("probe/main.go:5:32: too large\n"), "main.go | main.go:5:32: too large\n");
   EXPECT_EQ(first("example.org/app/cmd/x/a.go:1:1: x\n"), "cmd/x/a.go | cmd/x/a.go:1:1: x\n");
   EXPECT_EQ(first("probe/other.go:1:1: x\n"), "probe/other.go | probe/other.go:1:1: x\n");
-  EXPECT_EQ(first("example.com/y@v1.0.0/y.go:1:1: x\n"),
-            "example.com/y@v1.0.0/y.go | example.com/y@v1.0.0/y.go:1:1: x\n");
+}
+
+TEST(CompilerMessages, AFileThatWasNotSubmittedIsNoDiagnosticsFile) {
+  const SubmittedFiles submitted = {{"main.go", "app/app.go", "y/y.go"}, "app"};
+  auto first = [&](std::string_view text) {
+    auto messages = read_compiler_messages(text, Bytes{text.size()}, kMessagesCap, &submitted);
+    EXPECT_EQ(messages.output, text);
+    const Diagnostic& d = messages.diagnostics.at(0);
+    EXPECT_EQ(d.line == 0, d.file.empty());
+    return d.code + " | " + d.file + " | " + d.message;
+  };
+  // What `/*line /etc/passwd:1*/` makes of a message, and names that climb out of the submission.
+  for (const char* foreign : {"/etc/passwd:1: undefined: x", "../../etc/passwd:1:2: undefined: x",
+                              "main.go:1:2: undefined: x", "/main.go:1:2: undefined: x",
+                              "example.com/y@v1.0.0/y.go:1:1: undefined: x", "$GOROOT/src/a.go:3: undefined: x"})
+    EXPECT_EQ(first(std::string(foreign) + "\n"), "GB001 |  | " + std::string(foreign));
+  EXPECT_EQ(first("app.go:1:2: undefined: x\n"), "GB001 | app.go | undefined: x");
+  EXPECT_EQ(first("../y/y.go:1:2: undefined: x\n"), "GB001 | ../y/y.go | undefined: x");
 }
 
 TEST(CompilerMessages, ControlCharactersAndReorderingMarksAreEscaped) {

@@ -130,7 +130,7 @@ std::string describe_end(const launch::Facts& facts) {
   return end;
 }
 
-BuildFailure read_failure(const launch::Facts& facts, const Limits& limits, const std::set<std::string>* submitted) {
+BuildFailure read_failure(const launch::Facts& facts, const Limits& limits, const SubmittedFiles* submitted) {
   BuildFailure failure;
   failure.wall_time = facts.wall_time;
   // Errors of the go command go to stderr; `go test -c` prints some on stdout.

@@ -45,7 +45,6 @@ std::string describe_end(const launch::Facts& facts);
 
 // A build that did not end with exit code 0: which limit, if any, and the messages. Pure.
 // `submitted` as read_compiler_messages.
-BuildFailure read_failure(const launch::Facts& facts, const Limits& limits,
-                          const std::set<std::string>* submitted = nullptr);
+BuildFailure read_failure(const launch::Facts& facts, const Limits& limits, const SubmittedFiles* submitted = nullptr);
 
 }  // namespace sandbox_run::go_build

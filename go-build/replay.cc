@@ -116,6 +116,9 @@ Result<Recipe> ask_go_command(const ReplayInput& input, const ReplaySource& sour
   return *recipe;
 }
 
+// 8 KiB of disk each; the submitter chooses the go line, so there is no end to them otherwise.
+constexpr Bytes kRecipesCap{8 << 20};
+
 // Asked once per (std cache, go line, flags), kept in the state directory.
 Result<Recipe> recipe_for(const ReplayInput& input, const ReplaySource& source) {
   Sha256Digest key = sha256(fmt::format("{}\n{}\ngo {}\nmodule {}\nsymbols {}\n", kRecipe, input.std_library.path,
@@ -123,16 +126,20 @@ Result<Recipe> recipe_for(const ReplayInput& input, const ReplaySource& source) 
   std::string directory = input.state_directory + "/recipes";
   TRY_STATUS(make_directories(directory));
   std::string path = fmt::format("{}/{:.32}", directory, key.hex());
-  TRY_STATUS(store::fill_once(
-      path,
-      [&](const std::string& temporary) -> Status {
-        TRY(Recipe asked, ask_go_command(input, source));
-        return replace_file(temporary + "/recipe", asked.save(), 0444);
-      },
-      store::Durability::unsynced));
+  bool filled = false;
+  TRY(UniqueFd held, store::fill_and_hold(
+                         path,
+                         [&](const std::string& temporary) -> Status {
+                           filled = true;
+                           TRY(Recipe asked, ask_go_command(input, source));
+                           return replace_file(temporary + "/recipe", asked.save(), 0444);
+                         },
+                         store::Durability::unsynced));
   TRY(std::string text, read_file(path + "/recipe", Bytes{64 << 10}));
+  if (filled) TRY_STATUS(store::evict(directory, kRecipesCap));
   auto recipe = Recipe::load(text);
   if (recipe) return *recipe;
+  held.reset();
   (void)remove_tree(AT_FDCWD, path);  // cut off by a power cut
   return host_error("the recipe at " + path + " was damaged");
 }

@@ -23,6 +23,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr Bytes kCap{3ull << 30};  // about ten toolchains
+// Go 1.25 to 1.27 fill 250 to 280 MiB. With less than the first there is no use in beginning; with less than the second
+// left at a failed end, the disk is why.
+constexpr Bytes kLeastRoom{200ull << 20};
+constexpr Bytes kNoRoom{32ull << 20};
 
 Limits fill_limits() {
   Limits limits;
@@ -113,11 +117,16 @@ Status ended_well(const launch::Facts& facts, const Toolchain& toolchain) {
   if (facts.ended == launch::EndedBySupervisor::canceled)
     return host_error(ECANCELED, "compiling the standard library");
   if (facts.status && facts.status->exited && facts.status->exit_code == 0) return {};
-  return host_error(fmt::format("cannot compile the standard library of {} at {}: {}", toolchain.version,
-                                toolchain.goroot, describe_end(facts)));
+  Error error = host_error(fmt::format("cannot compile the standard library of {} at {}: {}", toolchain.version,
+                                       toolchain.goroot, describe_end(facts)));
+  // Go's words for the errno. What it compiles here is its own, so nobody else has put them into its mouth.
+  if (facts.stderr_stream.captured.find("no space left on device") != std::string::npos) error.sys_errno = ENOSPC;
+  return error;
 }
 
-// "path=file\n" for each package, the file relative to the cache.
+// "path=file\n" for each package, the file relative to the cache. The go command does not fail where it cannot keep
+// what it compiled: a package without a file is noticed here, or programs would be told that they import what does not
+// exist.
 Result<std::string> list_packages(launch::Host& host, const Toolchain& toolchain, const BuildPaths& paths,
                                   const Limits& limits) {
   TRY(launch::Facts facts, run_go(host, build_plan(paths, limits, unique_id("std-list"), ::time(nullptr)), toolchain,
@@ -128,20 +137,26 @@ Result<std::string> list_packages(launch::Host& host, const Toolchain& toolchain
   std::istringstream lines(facts.stdout_stream.captured);
   for (std::string line; std::getline(lines, line);) {
     auto equals = line.find('=');
-    if (equals == std::string::npos || line.compare(equals + 1, prefix.size(), prefix) != 0)
-      continue;  // unsafe has none
-    packages += line.substr(0, equals + 1) + line.substr(equals + 1 + prefix.size()) + "\n";
+    if (equals == std::string::npos || line.substr(0, equals) == "unsafe") continue;  // the compiler's own: no file
+    const std::string file =
+        line.compare(equals + 1, prefix.size(), prefix) == 0 ? line.substr(equals + 1 + prefix.size()) : "";
+    if (file.empty() || ::access((paths.writable_cache + "/" + file).c_str(), R_OK) != 0)
+      return host_error(
+          fmt::format("cannot compile the standard library of {} at {}: the go command kept nothing of {}",
+                      toolchain.version, toolchain.goroot, line.substr(0, equals)));
+    packages += line.substr(0, equals + 1) + file + "\n";
   }
+  if (packages.empty())
+    return host_error(fmt::format("cannot compile the standard library of {} at {}: 'go list std' named no package",
+                                  toolchain.version, toolchain.goroot));
   return packages;
 }
 
-Status fill(launch::Host& host, const Toolchain& toolchain, const std::string& state_directory, Narrator& narrator,
-            const std::string& temporary) {
+// `run`: a directory that only we may enter, because the cache itself must be writable for the build's user.
+Status compile_into(const std::string& temporary, const std::string& run, const std::string& id, launch::Host& host,
+                    const Toolchain& toolchain, Narrator& narrator) {
   const Limits limits = fill_limits();
-  std::string id = unique_id("std");
-  // Within a directory that only we may enter: the cache itself must be writable for the build's user.
-  TRY(auto run, store::RunDirectory::create(state_directory, id));
-  std::string cache = run.path() + "/cache";
+  std::string cache = run + "/cache";
   TRY_STATUS(make_directories(cache));
   if (::chmod(cache.c_str(), 0777) != 0) return host_error(errno, "cannot open " + cache + " to the build");
   BuildPaths paths;
@@ -163,6 +178,29 @@ Status fill(launch::Host& host, const Toolchain& toolchain, const std::string& s
     return host_error(errno, "cannot move the compiled standard library into place");
   if (::chmod((temporary + "/cache").c_str(), 0555) != 0) return host_error(errno, "cannot close the std cache");
   return {};
+}
+
+Error no_room(const Toolchain& toolchain, const std::string& state_directory, Bytes left, const std::string& why) {
+  return Error{
+      Fault::host, ENOSPC,
+      fmt::format("no room to compile the standard library of {}: the file system of {} has {} left, and about "
+                  "300 MiB are needed, once{}",
+                  toolchain.version, state_directory, format_bytes(left), why)};
+}
+
+Status fill(launch::Host& host, const Toolchain& toolchain, const std::string& state_directory, Narrator& narrator,
+            const std::string& temporary) {
+  TRY(Bytes before, free_space(state_directory));
+  if (before < kLeastRoom) return no_room(toolchain, state_directory, before, "");
+  std::string id = unique_id("std");
+  TRY(auto run, store::RunDirectory::create(state_directory, id));
+  Status filled = compile_into(temporary, run.path(), id, host, toolchain, narrator);
+  if (filled) return filled;
+  // While what was compiled is still there: the go command's words alone would blame a package.
+  TRY(Bytes after, free_space(state_directory));
+  if (after < kNoRoom || is_out_of_space(filled.error().sys_errno))
+    return no_room(toolchain, state_directory, after, " (" + filled.error().what + ")");
+  return filled;
 }
 
 }  // namespace

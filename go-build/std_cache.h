@@ -19,7 +19,7 @@ struct StdCache {
 };
 
 // Finds it or fills it, one process at a time: about 20 s and 260 MB, told to `narrator`.
-// Fails with: Fault::host and the go command's words where it cannot be filled.
+// Fails with: Fault::host and the go command's words where it cannot be filled; ENOSPC where the disk is why.
 Result<StdCache> std_cache(launch::Host& host, const Toolchain& toolchain, const std::string& state_directory,
                            Narrator& narrator);
 

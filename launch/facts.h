@@ -58,7 +58,7 @@ struct Facts {
   Stream stderr_stream;
   std::vector<DeniedCall> denied;  // in order of first sight; a run ends before 1,001 calls
   bool scratch_full = false;       // no bytes or no inodes were left at the end (statfs before discard)
-  bool file_size_hit = false;      // SIGXFSZ was the end
+  bool file_size_hit = false;      // SIGXFSZ was the end, or after a bad end a file in scratch is as large as it may be
   std::chrono::microseconds prepare_time{0};
   std::chrono::microseconds cleanup_time{0};
   int cgroup_version = 0;

@@ -141,6 +141,18 @@ TEST_F(RunLimits, AFileBeyondItsLimitIsSeen) {
   EXPECT_EQ(facts.status->signal, SIGXFSZ);
 }
 
+TEST_F(RunLimits, AFileAtItsLimitIsSeenWhereTheProgramSurvivesTheSignal) {
+  Plan small = plan();
+  small.rlimits.file_size = 1_MiB;
+  ASSERT_OK_AND_ASSIGN(const Facts facts, run(small, {"fill-ignoring-xfsz", "/tmp/big", "2000000"}));
+  ASSERT_TRUE(facts.status && facts.status->exited);
+  EXPECT_NE(facts.status->exit_code, 0);
+  EXPECT_EQ(facts.stdout_stream.captured, "EFBIG\n");
+  EXPECT_TRUE(facts.file_size_hit);
+  ASSERT_OK_AND_ASSIGN(const Facts below, run(plan(), {"fill-ignoring-xfsz", "/tmp/big", "2000000"}));
+  EXPECT_FALSE(below.file_size_hit);
+}
+
 TEST_F(RunLimits, DeathByASignalOfItsOwnIsTheProgramsAffair) {
   ASSERT_OK_AND_ASSIGN(const Facts facts, run(plan(), {"signal", "9"}));
   EXPECT_EQ(facts.ended, EndedBySupervisor::none);

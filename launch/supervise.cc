@@ -18,6 +18,7 @@
 #include "launch/denials.h"
 #include "launch/live_sandbox.h"
 #include "launch/pumps.h"
+#include "launch/scratch_scan.h"
 #include "launch/steps_error.h"
 
 namespace sandbox_run::launch {
@@ -67,6 +68,7 @@ class Supervision {
   void step();
   void drain();
   Status collect(Facts& facts);
+  bool reached_file_size(const std::optional<ProgramStatus>& status) const;
 
   LiveSandbox& sandbox_;
   const Plan& plan_;
@@ -268,6 +270,13 @@ Status Supervision::collect(Facts& facts) {
   return {};
 }
 
+// After a good end nobody looks: it would cost every run a walk to learn what changes no verdict.
+bool Supervision::reached_file_size(const std::optional<ProgramStatus>& status) const {
+  if (!status || (status->exited && status->exit_code == 0)) return false;
+  if (!status->exited && status->signal == SIGXFSZ) return true;
+  return sandbox_.scratch && has_file_of_size(sandbox_.scratch.get(), plan_.rlimits.file_size);
+}
+
 ProgramStatus program_status(const StatusRecord& record) {
   ProgramStatus status;
   status.exited = record.code == CLD_EXITED;
@@ -312,7 +321,7 @@ Result<Facts> Supervision::run() {
     ended_ = EndedBySupervisor::canceled;
   facts.ended = ended_;
   facts.cancel_signal = ended_ == EndedBySupervisor::canceled ? cancel_signal_ : 0;
-  facts.file_size_hit = facts.status && !facts.status->exited && facts.status->signal == SIGXFSZ;
+  facts.file_size_hit = reached_file_size(facts.status);
   facts.stdout_stream = output_.take();
   facts.stderr_stream = error_.take();
   facts.denied = denials_.calls();

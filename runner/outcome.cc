@@ -110,8 +110,11 @@ struct Describe {
                        limits.processes, facts.usage.process_limit_hits);
   }
   std::string operator()(const FileLimitExceeded&) const {
-    return fmt::format("file limit exceeded: /tmp and /work hold {} together; raise with --scratch",
-                       format_bytes(limits.scratch));
+    const std::string amount = format_bytes(limits.scratch);
+    return "file limit exceeded: " +
+           (facts.scratch_full ? fmt::format("/tmp and /work hold {} together", amount)
+                               : fmt::format("a file would have grown beyond {}", amount)) +
+           "; raise with --scratch";
   }
   std::string operator()(const SyscallDenied&) const;
   std::string operator()(const Canceled&) const {

@@ -91,6 +91,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"RefusedTasks", with_refused_tasks(exited(2)), Verdict::process_limit_exceeded},
         Case{"FullScratch", with_full_scratch(exited(1)), Verdict::file_limit_exceeded},
         Case{"FileTooLarge", with_file_size(killed(SIGXFSZ)), Verdict::file_limit_exceeded},
+        Case{"FileAtItsLimitAndExitOne", with_file_size(exited(1)), Verdict::file_limit_exceeded},
         Case{"DeniedCall", ended(EndedBySupervisor::denied_call), Verdict::syscall_denied},
         Case{"DeniedCallFlood", ended(EndedBySupervisor::denied_call_flood), Verdict::syscall_denied},
         Case{"ForeignCall", ended(EndedBySupervisor::foreign_call), Verdict::syscall_denied},
@@ -105,6 +106,7 @@ INSTANTIATE_TEST_SUITE_P(
         // exit 0 is ok, whatever was touched
         Case{"RefusedTasksButExitZero", with_refused_tasks(exited(0)), Verdict::ok},
         Case{"FullScratchButExitZero", with_full_scratch(exited(0)), Verdict::ok},
+        Case{"FileAtItsLimitButExitZero", with_file_size(exited(0)), Verdict::ok},
         Case{"AChildWasOomKilledButExitZero", with_oom(exited(0)), Verdict::ok},
         Case{"OverCpuButExitZero", with_cpu(seconds(11), exited(0)), Verdict::ok},
         // ties: our recorded reason first, then the OOM kill, then the wait status
@@ -133,6 +135,10 @@ TEST(Describe, SaysWhatHappenedByHowMuchAndWhatToDo) {
   facts.wall_time = std::chrono::milliseconds(1200);
   EXPECT_EQ(describe(MemoryExceeded{}, facts, limits()),
             "memory limit exceeded: 256 MiB after 1.2 s; raise with --memory");
+  EXPECT_EQ(describe(FileLimitExceeded{}, with_full_scratch(exited(1)), limits()),
+            "file limit exceeded: /tmp and /work hold 64 MiB together; raise with --scratch");
+  EXPECT_EQ(describe(FileLimitExceeded{}, with_file_size(exited(1)), limits()),
+            "file limit exceeded: a file would have grown beyond 64 MiB; raise with --scratch");
 }
 
 }  // namespace

@@ -56,8 +56,6 @@ Diagnostic to_diagnostic(const sum_verify::Finding& finding) {
   return diagnostic;
 }
 
-bool shows_source(const Request& request) { return request.with_source || request.action == Request::Action::test; }
-
 // What a person would call the program: the last element of the package's or the module's path.
 std::string program_name(const ingest::Submission& submission) {
   std::string name = submission.package == "." ? submission.name : submission.package;
@@ -84,6 +82,10 @@ class Pipeline::Road {
   // An Error ended the road at the stage it had come to.
   void stopped_by(const Error& error) {
     report_.message = error.what;
+    if (is_out_of_space(error.sys_errno) && error.what.find(pipeline_.state_directory_) != std::string::npos)
+      report_.message +=
+          "; make room there ('sandbox-run cache list' shows what is kept, 'cache clear' removes it), or "
+          "set SANDBOX_RUN_STATE to a directory on another file system";
     switch (error.fault) {
       case Fault::input:
         report_.verdict = report_.stage == Stage::build ? Verdict::build_failed : Verdict::rejected;
@@ -429,6 +431,7 @@ Pipeline::Verified Pipeline::verify(const Request& request) {
 }
 
 Status Pipeline::check(const Request& request) {
+  TRY_STATUS(check_mounts(request));
   TRY(launch::Plan plan, plan_for(request, "check", "", "."));
   return launch::check_names(plan);
 }

@@ -43,6 +43,13 @@ void set_mounts(const Request& request, const std::string& source_path, launch::
         .source = mount.source, .target = mount.target, .writable = mount.writable, .executable = !mount.writable});
 }
 
+std::vector<std::string> without_repeats(const std::vector<std::string>& names) {
+  std::vector<std::string> once;
+  for (const std::string& name : names)
+    if (std::find(once.begin(), once.end(), name) == once.end()) once.push_back(name);
+  return once;
+}
+
 }  // namespace
 
 std::uint32_t go_max_procs(const RunLimits& limits) {
@@ -88,6 +95,21 @@ report::LimitsSection limits_section(const Request& request) {
   return section;
 }
 
+bool shows_source(const Request& request) { return request.with_source || request.action == Request::Action::test; }
+
+Status check_mounts(const Request& request) {
+  if (!shows_source(request)) return {};
+  for (const HostMount& mount : request.mounts) {
+    if (!(mount.target + "/").starts_with("/work/")) continue;
+    return input_error(fmt::format(
+        "--mount-{} {}:{}: {} shows the source read-only at /work, and nothing can be mounted into it; mount it "
+        "elsewhere, "
+        "for example at /data",
+        mount.writable ? "rw" : "ro", mount.source, mount.target, request.with_source ? "--with-source" : "a test"));
+  }
+  return {};
+}
+
 Result<launch::Plan> plan_for(const Request& request, const std::string& id, const std::string& source_path,
                               const std::string& package) {
   launch::Plan plan;
@@ -109,8 +131,8 @@ Result<launch::Plan> plan_for(const Request& request, const std::string& id, con
   plan.cpu_time = request.limits.cpu_time;
   plan.wall_time = request.limits.wall_time;
   plan.output = request.limits.output;
-  plan.weaken = request.weaken;
-  plan.require = request.require;
+  plan.weaken = without_repeats(request.weaken);
+  plan.require = without_repeats(request.require);
   return plan;
 }
 

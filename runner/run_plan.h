@@ -24,6 +24,12 @@ std::vector<std::string> environment_of(const Request& request);
 // What the report says of the limits.
 report::LimitsSection limits_section(const Request& request);
 
+// Whether the source stands read-only at /work: with --with-source, and always for a test.
+bool shows_source(const Request& request);
+
+// Fails with: Fault::input where a mount would have to stand in the source, in which no mount point can be made.
+Status check_mounts(const Request& request);
+
 // `source_path`: the snapshot's host path where the source is to be seen (--with-source, test), or empty.
 // `package`: "." or "./cmd/x", where a test runs. Fails with: Fault::input on an unknown or malformed profile.
 Result<launch::Plan> plan_for(const Request& request, const std::string& id, const std::string& source_path,

@@ -7,8 +7,10 @@
 namespace sandbox_run::runner {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::Not;
 
 TEST(Environment, IsExactlyTheFixedOneByDefault) {
@@ -47,6 +49,24 @@ TEST(RunPlan, ATestStandsInItsPackagesDirectoryOfTheReadOnlySource) {
   const auto& source = std::get<launch::BindMount>(plan.mounts.front());
   EXPECT_EQ(source.target, "/work");
   EXPECT_FALSE(source.writable);
+}
+
+TEST(RunPlan, NothingIsMountedIntoASourceThatIsShown) {
+  Request request;
+  request.mounts = {{"/data", "/workshop", false}, {"/host", "/work/x", true}};
+  EXPECT_OK(check_mounts(request));  // control: /work is the scratch space
+  request.with_source = true;
+  Status refused = check_mounts(request);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().fault, Fault::input);
+  EXPECT_THAT(refused.error().what, AllOf(HasSubstr("--mount-rw /host:/work/x"), HasSubstr("--with-source")));
+  request.with_source = false;
+  request.action = Request::Action::test;
+  EXPECT_FALSE(check_mounts(request));
+  request.mounts = {{"/data", "/work", false}};
+  EXPECT_FALSE(check_mounts(request));
+  request.mounts = {{"/data", "/workshop", false}};
+  EXPECT_OK(check_mounts(request));
 }
 
 TEST(RunPlan, LoopbackTakesTheProfileThatAllowsItsSockets) {

@@ -71,6 +71,14 @@ class Plan(Case):
             self.assertIn(step, done.out.decode())
         self.assertNotIn("it ran", done.out.decode() + done.err)
 
+    def test_a_wall_that_is_given_up_is_named_once(self):
+        weakened = lambda *flags: re.findall(r"^weakened +(.*)$", self.run_cli(
+            "exec", "--dry-run", *flags, "/bin/true").out.decode(), re.M)
+        self.assertEqual(weakened("--weaken", "uts"), ["uts"])
+        self.assertEqual(weakened("--weaken", "uts", "--weaken", "uts"), ["uts"])
+        self.assertEqual(weakened("--weaken", "uts", "--weaken", "ipc"), ["uts, ipc"])
+        self.assertEqual(weakened(), ["nothing"])  # control
+
 
 class Build(Case):
     def test_build_writes_a_static_binary_that_exec_runs(self):

@@ -62,6 +62,33 @@ class Flags(Case):
         done = self.run_cli("run", *good, source)
         self.assertEqual((done.status, done.out), (0, b"hello\n"), repr(done))
 
+    def test_a_flag_that_would_do_nothing_is_refused(self):
+        source = self.file("main.go", HELLO)
+        for command in "verify", "fetch":
+            for flag in (["--symbols"], ["--build-memory", "2GiB"], ["--build-wall-time", "60s"]):
+                self.assert_refused(self.run_cli(command, *flag, source), 2, flag[0].strip("-"), "--help")
+        self.assert_status(self.run_cli("verify", "--tags", "a", source), 0)  # control
+
+    def test_verbose_says_what_was_left_out(self):
+        source = self.module({"main.go": HELLO, ".git/config": "[core]\n"})
+        self.assertIn("dropped .git", self.run_cli("run", "--verbose", source).err)
+        self.assertEqual(self.run_cli("run", source).err, "")  # control
+
+    def test_words_behind_the_double_dash_need_a_program(self):
+        source = self.file("main.go", HELLO)
+        for command, status in ("build", 125), ("verify", 2), ("fetch", 2), ("doctor", 125), ("cache", 125):
+            self.assert_refused(self.run_cli(command, source, "--", "unheard"), status, "unheard", command)
+        self.assert_status(self.run_cli("run", source, "--", "heard"), 0)  # control
+
+    def test_nothing_is_mounted_into_a_source_that_is_shown(self):
+        source = self.file("main.go", HELLO)
+        for kind in "ro", "rw":
+            mount = ["--mount-" + kind, "%s:/work/data" % self.dir]
+            self.assert_refused(self.run_cli("run", "--with-source", *mount, source), 125, mount[0], "--with-source",
+                                "/work/data")
+            self.assert_status(self.run_cli("run", *mount, source), 0)  # control
+        self.assert_status(self.run_cli("run", "--with-source", "--mount-ro", "%s:/workshop" % self.dir, source), 0)
+
     def test_no_source_and_no_such_command(self):
         self.assert_refused(self.run_cli("run"), 125, "examples/hello")
         self.assert_refused(self.run_cli("fly"), 125, "fly")

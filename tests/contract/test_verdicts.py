@@ -44,6 +44,31 @@ FILE_8_MIB = '''
 		os.Exit(1)
 	}
 	fmt.Println("written")'''
+CHURN_OVER_150_MIB = '''
+	live := make([][]byte, 150)
+	for i := range live {
+		live[i] = bytes.Repeat([]byte{1}, 1<<20)
+	}
+	type node struct {
+		next *node
+		data [48]byte
+	}
+	var large []byte
+	var list *node
+	for i := 0; i < 3000; i++ {
+		large = bytes.Repeat([]byte{2}, 1<<19+i<<7)
+		list = nil
+		for j := 0; j < 2000; j++ {
+			list = &node{next: list}
+		}
+	}
+	fmt.Println(len(live), live[149][1], len(large) > 0, list != nil)'''
+FILE_ACROSS_4_MIB = '''
+	f, _ := os.Create("/tmp/sparse")
+	if _, err := f.WriteAt([]byte("ab"), 4<<20-1); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}'''
 SOCKET = '''
 	_, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
 	fmt.Println("socket:", err)'''
@@ -134,6 +159,16 @@ class Limits(Case):
         self.assertGreaterEqual(report["usage"]["memory_peak_bytes"], 100 << 20)
         self.assertLess(report["usage"]["memory_peak_bytes"], 130 << 20)
 
+    def test_150_mib_live_with_heavy_churn_fit_into_256(self):
+        source = self.program(CHURN_OVER_150_MIB, "bytes", "fmt")
+        time = ["--cpu-time", "60s", "--wall-time", "80s"]
+        report = self.report("run", "--memory", "256MiB", *time, source)
+        self.assert_verdict(report, "ok", 0)
+        self.assertGreater(report["usage"]["memory_peak_bytes"], 150 << 20)
+        # Control: what makes it fit is the limit that Go is told of.
+        report = self.report("run", "--memory", "256MiB", "--env", "GOMEMLIMIT=off", *time, source)
+        self.assert_verdict(report, "memory_exceeded", 122)
+
     def test_output(self):
         report = self.report("run", "--output", "1MiB", self.program(WRITE_2_MIB, "os"))
         self.assert_verdict(report, "output_exceeded", 123)
@@ -156,6 +191,17 @@ class Limits(Case):
     def test_scratch(self):
         report = self.report("run", "--scratch", "4MiB", self.program(FILE_8_MIB, "fmt", "os"))
         self.assert_verdict(report, "file_limit_exceeded", 123)
+
+    def test_a_file_that_may_not_grow_further(self):
+        # The first byte fits, the second does not: EFBIG, with nearly all of the scratch space free.
+        report = self.report("run", "--scratch", "4MiB", self.program(FILE_ACROSS_4_MIB, "fmt", "os"))
+        self.assert_verdict(report, "file_limit_exceeded", 123)
+        self.assertIn("beyond 4 MiB", report["message"])
+        self.assertIn("file too large", report["stderr"])
+
+    def test_control_a_file_within_its_limit_is_the_programs_own_failure(self):
+        report = self.report("run", "--scratch", "8MiB", self.program(FILE_ACROSS_4_MIB + "\n\tos.Exit(3)", "fmt", "os"))
+        self.assert_verdict(report, "runtime_error", 3)
 
     def test_control_scratch_under_the_limit(self):
         report = self.report("run", "--scratch", "16MiB", self.program(FILE_8_MIB, "fmt", "os"))

@@ -139,17 +139,28 @@ class Watch:
         peak = again().max_rss_bytes
         return None if peak <= int(value.rstrip("M")) << 20 else "%d MiB" % (peak >> 20)
 
+    # Each of the next three says nothing where nothing was collected: then the check itself has failed.
+
     def check_copyout_refuses_special(self, run, value, again):
-        special = [p for p in self.collected_files() if not stat.S_ISREG(os.lstat(p).st_mode)]
-        return "collected %s" % special if special else None
+        """The plain file is taken, and each thing that stands beside it is named as not taken."""
+        files = self.collected_files()
+        special = [p for p in files if not stat.S_ISREG(os.lstat(p).st_mode)]
+        if special or [os.path.basename(p) for p in files] != ["plain.txt"]:
+            return "collected %s" % (special or files)
+        skipped = [n for n in run.report["notes"] if n.startswith("--out: skipped ")]
+        return None if skipped else "nothing special stood there: %s" % run.report["notes"]
 
     def check_copyout_strips_suid(self, run, value, again):
-        marked = [p for p in self.collected_files() if os.lstat(p).st_mode & 0o7000]
-        return "collected with such bits: %s" % marked if marked else None
+        files = self.collected_files()
+        marked = [p for p in files if os.lstat(p).st_mode & 0o7000]
+        return "collected with such bits: %s" % marked if marked else None if files else "nothing was collected"
 
     def check_copyout_bounded(self, run, value, again):
-        total = sum(os.lstat(p).st_size for p in self.collected_files())
-        return "collected %d bytes" % total if total > run.report["limits"]["scratch_bytes"] else None
+        files = self.collected_files()
+        total = sum(os.lstat(p).st_size for p in files)
+        if total > run.report["limits"]["scratch_bytes"]:
+            return "collected %d bytes" % total
+        return None if files else "nothing was collected"
 
     def check_run_twice(self, run, value, again):
         return None  # ./run itself does it
