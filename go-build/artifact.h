@@ -17,9 +17,10 @@ struct Artifact {
   UniqueFd program;  // sealed memfd, executable
   Sha256Digest sha256;
   Bytes size;
-  std::string go_version;  // "go1.26.8"; empty for a prebuilt executable
-  bool cached = false;     // answered by the artifact cache, re-hashed on use
-  bool replayed = false;   // compiled and linked without the go command: the same bytes sooner
+  std::string go_version;          // "go1.26.8"; empty for a prebuilt executable
+  bool cached = false;             // answered by the artifact cache, re-hashed on use
+  std::vector<std::string> notes;  // of a hooked build: what could not be hooked, and why
+  bool replayed = false;           // compiled and linked without the go command: the same bytes sooner
   std::chrono::microseconds wall_time{0};
 };
 

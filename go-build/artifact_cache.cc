@@ -13,6 +13,7 @@ namespace sandbox_run::go_build {
 namespace {
 
 constexpr Bytes kMaxProgram{4ull << 30};
+constexpr Bytes kMaxNotes{1u << 20};
 
 // Read-only view of a whole file that cannot shrink.
 class Mapping {
@@ -39,12 +40,17 @@ class Mapping {
   std::size_t size_ = 0;
 };
 
+std::string digests_of(const SealedProgram& program) {
+  return fmt::format("{}\n{}\n", program.sha256.hex(), sha256(program.notes).hex());
+}
+
 Status write_entry(const std::string& directory, const SealedProgram& program) {
   TRY(Mapping content, Mapping::of(program.program.get(), program.size.count, "the sealed program"));
   TRY(UniqueFd binary, open_path(directory + "/program", O_WRONLY | O_CREAT | O_EXCL, 0444));
   TRY_STATUS(write_all(binary.get(), content.view(), directory + "/program"));
+  TRY_STATUS(replace_file(directory + "/notes", program.notes, 0444));
   TRY(UniqueFd digest, open_path(directory + "/sha256", O_WRONLY | O_CREAT | O_EXCL, 0444));
-  return write_all(digest.get(), program.sha256.hex() + "\n", directory + "/sha256");
+  return write_all(digest.get(), digests_of(program), directory + "/sha256");
 }
 
 // What a power cut, tampering or a bad disk leaves: files that are missing, of another kind, too large or unreadable.
@@ -67,7 +73,8 @@ Result<SealedProgram> load_entry(const std::string& path) {
   TRY(std::string recorded, read_file(path + "/sha256", Bytes{256}));
   TRY(UniqueFd file, open_path(path + "/program", O_RDONLY | O_NOFOLLOW));
   TRY(SealedProgram sealed, seal_program(file.get(), kMaxProgram));
-  if (recorded != sealed.sha256.hex() + "\n") return host_error(EIO, path + " is not what was put there");
+  TRY(sealed.notes, read_file(path + "/notes", kMaxNotes));
+  if (recorded != digests_of(sealed)) return host_error(EIO, path + " is not what was put there");
   return sealed;
 }
 

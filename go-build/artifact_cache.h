@@ -15,6 +15,7 @@ struct SealedProgram {
   UniqueFd program;
   Sha256Digest sha256;
   Bytes size;
+  std::string notes;  // kept with it: a line each
 };
 
 // Copies an open file from its start. Fails with: Fault::host; EFBIG where it is larger than `cap`.

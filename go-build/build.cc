@@ -21,6 +21,7 @@
 #include "go-build/build_plan.h"
 #include "go-build/elf_gate.h"
 #include "go-build/go_command.h"
+#include "go-build/hooked_build.h"
 #include "go-build/inside.h"
 #include "go-build/module_view.h"
 #include "go-build/replay.h"
@@ -104,9 +105,11 @@ Status check_tags(const std::vector<std::string>& tags) {
 
 // A cache that answers for this key answers for exactly this source, these modules, this toolchain and this recipe.
 Sha256Digest key_of(const ingest::Submission& submission, const sum_verify::VerifiedTree& tree,
-                    const std::string& toolchain, const BuildTarget& target) {
-  return sha256(fmt::format("artifact\ntree {}\nmodules {}\ntoolchain {}\nos linux\narchitecture amd64\n{}",
-                            submission.tree_digest().hex(), tree.digest().hex(), toolchain, describe(target)));
+                    const std::string& toolchain, const BuildTarget& target, const std::optional<Hooks>& hooks) {
+  std::string what = fmt::format("artifact\ntree {}\nmodules {}\ntoolchain {}\nos linux\narchitecture amd64\n{}",
+                                 submission.tree_digest().hex(), tree.digest().hex(), toolchain, describe(target));
+  if (hooks) what += fmt::format("hooks {} {}\n", sha256(hooks->rules_json).hex(), hook_sources_digest().hex());
+  return sha256(what);
 }
 
 // An empty file in a directory nobody else can enter; inside, it is bound over /out/program. All a build can write
@@ -164,6 +167,8 @@ Artifact artifact_of(SealedProgram sealed, const Toolchain& toolchain, bool cach
   artifact.size = sealed.size;
   artifact.go_version = toolchain.version;
   artifact.cached = cached;
+  std::istringstream notes(sealed.notes);
+  for (std::string line; std::getline(notes, line);) artifact.notes.push_back(line);
   return artifact;
 }
 
@@ -192,7 +197,7 @@ class Build {
       return outcome;
     }
     TRY(std::string toolchain, identity(toolchain_));
-    const Sha256Digest key = key_of(submission_, tree_, toolchain, target);
+    const Sha256Digest key = key_of(submission_, tree_, toolchain, target, request_.hooks);
     ArtifactCache cache(request_.state_directory);
     if (request_.use_artifact_cache) {
       TRY(auto found, cache.find(key));
@@ -240,6 +245,10 @@ class Build {
     paths.output_file = output.path;
     narrator_.note(fmt::format("building {} with {}", submission_.name, toolchain_.version));
     // From here on the compiler reads what the submitter wrote: whatever it does, it does behind the walls.
+    if (request_.hooks) {
+      TRY(paths.modules, lay_out_modules(tree_, run.path() + "/modules"));
+      return make_hooked(*host_of_all, std_library, std::move(paths), target, run.path(), output, outcome);
+    }
     if (request_.use_replay) {
       ReplayInput input{*host_of_all,     toolchain_,
                         std_library,      request_.state_directory,
@@ -259,6 +268,31 @@ class Build {
         run_go(*host_of_all, build_plan(paths, request_.limits, id, std::time(nullptr)), toolchain_,
                build_command(target, request_.limits, processors()), -1, request_.cancel_fd));
     return finish(facts, output, outcome);
+  }
+
+  // As make(), from where the sandbox's view is laid out.
+  Result<std::optional<SealedProgram>> make_hooked(launch::Host& walls, const StdCache& std_library, BuildPaths paths,
+                                                   BuildTarget target, const std::string& run_directory,
+                                                   const OutputFile& output, BuildOutcome& outcome) {
+    TRY(const HookTool tool, hook_tool(walls, toolchain_, std_library, request_.state_directory, narrator_));
+    const HookInput input{walls,         toolchain_,        tool, *request_.hooks, request_.state_directory,
+                          run_directory, request_.cancel_fd};
+    add_hook_mounts(tool, *request_.hooks, paths);
+    TRY(auto planned, plan_hooks(input, paths, target, request_.limits));
+    if (auto* failure = std::get_if<BuildFailure>(&planned)) {
+      outcome.failure = std::move(*failure);
+      return std::optional<SealedProgram>();
+    }
+    const auto& plan = std::get<hooks::HookPlan>(planned);
+    TRY(paths.std_cache, hooked_std_cache(input, std_library, plan, narrator_));
+    target.hook_flags = hook_flags(plan, false);
+    TRY(launch::Facts facts,
+        run_go(walls, build_plan(paths, request_.limits, unique_id("build"), std::time(nullptr)), toolchain_,
+               build_command(target, request_.limits, processors()), -1, request_.cancel_fd));
+    TRY(auto sealed, finish(facts, output, outcome));
+    if (sealed)
+      for (const std::string& note : hook_notes(plan, facts.stderr_stream.captured)) sealed->notes += note + "\n";
+    return sealed;
   }
 
   Result<std::optional<launch::Facts>> try_replay(const ReplayInput& input, const BuildTarget& target) {

@@ -1,6 +1,7 @@
 // go-build: VerifiedTree → Artifact, inside the walls (profile go-build, its own limits, no network).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,14 @@ struct Limits {
   Bytes output{256ull << 20};  // the binary and every other file it writes
 };
 
+// Hooks to build into the program: the rules as hooks::to_json writes them.
+struct Hooks {
+  std::string rules_file;  // what messages call it
+  std::string rules_json;
+};
+
 struct Request {
+  std::optional<Hooks> hooks;
   std::vector<std::string> tags;
   bool symbols = false;      // keep the symbol table and DWARF
   bool test_binary = false;  // go test -c of the package instead of go build

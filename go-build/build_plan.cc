@@ -61,7 +61,9 @@ BuildCommand build_command(const BuildTarget& target, const Limits& limits, unsi
   arguments.insert(arguments.end(), kCommonFlags.begin(), kCommonFlags.end());
   arguments.push_back(target.vendored ? "-mod=vendor" : "-mod=readonly");
   // Internal linking: with any other a .syso object makes the linker call the host's.
-  arguments.push_back(fmt::format("-ldflags=-linkmode=internal -buildid={}", target.symbols ? "" : " -s -w"));
+  const char* strip = target.symbols ? "" : target.hook_flags.empty() ? " -s -w" : " -w";
+  arguments.push_back(fmt::format("-ldflags=-linkmode=internal -buildid={}", strip));
+  arguments.insert(arguments.end(), target.hook_flags.begin(), target.hook_flags.end());
   if (!target.tags.empty()) arguments.push_back(fmt::format("-tags={}", fmt::join(target.tags, ",")));
   arguments.insert(arguments.end(), {"-o", at(inside::kOutput)});
   if (target.files.empty()) arguments.push_back(target.package);
@@ -85,11 +87,13 @@ BuildCommand std_list_command(const Limits& limits, unsigned processors) {
   return command;
 }
 
-BuildCommand std_command(const Limits& limits, unsigned processors) {
+BuildCommand std_command(const Limits& limits, unsigned processors, const std::vector<std::string>& flags,
+                         const std::vector<std::string>& packages) {
   BuildCommand command;
   command.arguments = {"go", "build", "-v"};
   command.arguments.insert(command.arguments.end(), kCommonFlags.begin(), kCommonFlags.end());
-  command.arguments.push_back("std");
+  command.arguments.insert(command.arguments.end(), flags.begin(), flags.end());
+  command.arguments.insert(command.arguments.end(), packages.begin(), packages.end());
   command.environment = environment(limits, processors);
   return command;
 }

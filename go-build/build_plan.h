@@ -42,12 +42,15 @@ struct BuildTarget {
   std::vector<std::string> tags;
   bool symbols = false;
   bool test_binary = false;
+  std::vector<std::string> hook_flags;  // of a hooked build, whose binary keeps its symbol table: the hooks are in it
 };
 
 // The one place where the build line is written; build_plan.cc says beside each flag and variable what it is there for.
 BuildCommand build_command(const BuildTarget& target, const Limits& limits, unsigned processors);
 // `go build std` with the same line, so that its results answer for later builds.
-BuildCommand std_command(const Limits& limits, unsigned processors);
+// With hooks: `flags` are hook_flags, `packages` what the program is built from.
+BuildCommand std_command(const Limits& limits, unsigned processors, const std::vector<std::string>& flags = {},
+                         const std::vector<std::string>& packages = {"std"});
 
 // Prints what build_command would run; runs nothing.
 BuildCommand dry_run_command(const BuildTarget& target, const Limits& limits, unsigned processors);

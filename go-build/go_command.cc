@@ -91,11 +91,17 @@ unsigned processors() {
 
 Result<Tool> Tool::prepare(launch::Host& host, launch::Plan plan, const Toolchain& toolchain,
                            const std::string& program) {
+  TRY(const UniqueFd executable, open_path(toolchain.goroot + "/" + program, O_RDONLY));
+  return prepare(host, std::move(plan), executable.get());
+}
+
+Result<Tool> Tool::prepare(launch::Host& host, launch::Plan plan, int executable) {
   const auto* filter = seccomp_profiles::builtin_filter(plan.profile_name);
   if (!filter) return self_error(fmt::format("there is no built-in profile {}", plan.profile_name));
   plan.filter = *filter;
   Tool tool;
-  TRY(tool.executable_, open_path(toolchain.goroot + "/" + program, O_RDONLY));
+  tool.executable_.reset(::fcntl(executable, F_DUPFD_CLOEXEC, 3));
+  if (!tool.executable_) return host_error(errno, "cannot duplicate a program's descriptor");
   TRY(tool.sandbox_, host.prepare(plan));
   return tool;
 }
@@ -116,6 +122,13 @@ Result<launch::Facts> run_go(launch::Host& host, launch::Plan plan, const Toolch
   TRY(Tool go, Tool::prepare(host, std::move(plan), toolchain, "bin/go"));
   TRY_STATUS(go.start(command, messages_fd));
   return go.wait(cancel_fd);
+}
+
+Result<launch::Facts> run_tool(launch::Host& host, launch::Plan plan, int executable, const BuildCommand& command,
+                               int cancel_fd) {
+  TRY(Tool tool, Tool::prepare(host, std::move(plan), executable));
+  TRY_STATUS(tool.start(command, -1));
+  return tool.wait(cancel_fd);
 }
 
 std::string describe_end(const launch::Facts& facts) {

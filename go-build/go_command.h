@@ -32,6 +32,8 @@ class Tool {
   // `program`: relative to GOROOT. Fails with: as launch.
   static Result<Tool> prepare(launch::Host& host, launch::Plan plan, const Toolchain& toolchain,
                               const std::string& program);
+  // `executable` is borrowed.
+  static Result<Tool> prepare(launch::Host& host, launch::Plan plan, int executable);
   Status start(const BuildCommand& command, int messages_fd);
   Result<launch::Facts> wait(int cancel_fd) { return sandbox_->wait(cancel_fd); }
 
@@ -39,6 +41,10 @@ class Tool {
   std::unique_ptr<launch::Sandbox> sandbox_;
   UniqueFd executable_;
 };
+
+// Likewise a program of ours that reads what a build reads.
+Result<launch::Facts> run_tool(launch::Host& host, launch::Plan plan, int executable, const BuildCommand& command,
+                               int cancel_fd);
 
 // For our own builds, which no submission can fail: the status and the first words.
 std::string describe_end(const launch::Facts& facts);

@@ -13,4 +13,9 @@ inline constexpr std::string_view kTemporary = "/gotmp";  // GOTMPDIR: memory, n
 inline constexpr std::string_view kOutput =
     "/out/program";  // one empty file of ours, the only thing a build may write outside
 
+// Of a build with hooks.
+inline constexpr std::string_view kRewriter = "/hooks/rewriter";
+inline constexpr std::string_view kHookRules = "/hooks/rules.json";
+inline constexpr std::string_view kHookRuntime = "/hooks/runtime.a";
+
 }  // namespace sandbox_run::go_build::inside

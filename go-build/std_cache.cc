@@ -172,12 +172,7 @@ Status compile_into(const std::string& temporary, const std::string& run, const 
   TRY_STATUS(ended_well(facts, toolchain));
   TRY(std::string packages, list_packages(host, toolchain, paths, limits));
   TRY_STATUS(replace_file(temporary + "/packages", packages, 0444));
-  TRY_STATUS(take_over(cache));
-  // A directory is renamed only with its own write bit when its ".." changes.
-  if (::chmod(cache.c_str(), 0755) != 0 || ::rename(cache.c_str(), (temporary + "/cache").c_str()) != 0)
-    return host_error(errno, "cannot move the compiled standard library into place");
-  if (::chmod((temporary + "/cache").c_str(), 0555) != 0) return host_error(errno, "cannot close the std cache");
-  return {};
+  return move_cache(cache, temporary + "/cache");
 }
 
 Error no_room(const Toolchain& toolchain, const std::string& state_directory, Bytes left, const std::string& why) {
@@ -204,6 +199,15 @@ Status fill(launch::Host& host, const Toolchain& toolchain, const std::string& s
 }
 
 }  // namespace
+
+Status move_cache(const std::string& filled, const std::string& to) {
+  TRY_STATUS(take_over(filled));
+  // A directory is renamed only with its own write bit when its ".." changes.
+  if (::chmod(filled.c_str(), 0755) != 0 || ::rename(filled.c_str(), to.c_str()) != 0)
+    return host_error(errno, "cannot move the compiled standard library into place");
+  if (::chmod(to.c_str(), 0555) != 0) return host_error(errno, "cannot close " + to);
+  return {};
+}
 
 Result<StdCache> std_cache(launch::Host& host, const Toolchain& toolchain, const std::string& state_directory,
                            Narrator& narrator) {

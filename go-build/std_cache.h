@@ -18,6 +18,9 @@ struct StdCache {
   UniqueFd held;              // keeps eviction away while a build uses it
 };
 
+// A filled GOCACHE goes to where builds find it: owned by us and written to by nobody.
+Status move_cache(const std::string& filled, const std::string& to);
+
 // Finds it or fills it, one process at a time: about 20 s and 260 MB, told to `narrator`.
 // Fails with: Fault::host and the go command's words where it cannot be filled; ENOSPC where the disk is why.
 Result<StdCache> std_cache(launch::Host& host, const Toolchain& toolchain, const std::string& state_directory,

@@ -9,6 +9,7 @@
 
 #include "base/diagnostic.h"
 #include "base/units.h"
+#include "hooks/trace.h"
 #include "launch/facts.h"
 #include "report/go_failure.h"
 #include "report/verdict.h"
@@ -81,6 +82,7 @@ struct Report {
   std::optional<BuildSection> build;
   SandboxSection sandbox;
   std::optional<GoFailure> go_failure;
+  std::optional<hooks::Trace> trace;  // of a hooked program's run
   std::string build_output;  // the compiler's own text, for a person's terminal; not in the JSON (diagnostics are)
   std::vector<TimelineEntry> timeline;
 

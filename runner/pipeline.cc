@@ -25,6 +25,7 @@
 #include "runner/collect.h"
 #include "runner/outcome.h"
 #include "runner/run_plan.h"
+#include "runner/traced_run.h"
 #include "store/store.h"
 
 namespace sandbox_run::runner {
@@ -311,6 +312,7 @@ class Pipeline::Road {
     build_request.symbols = request_.symbols;
     build_request.test_binary = request_.action == Request::Action::test;
     build_request.limits = request_.build_limits;
+    if (request_.trace) build_request.hooks = go_build::Hooks{request_.trace->file, hooks::to_json(*request_.trace)};
     build_request.state_directory = pipeline_.state_directory_;
     build_request.cancel_fd = pipeline_.cancel_fd_;
     TRY(build_request.host, host());
@@ -327,6 +329,8 @@ class Pipeline::Road {
       report_.build->wall_time = outcome.artifact->wall_time;
       report_.build->binary_sha256 = outcome.artifact->sha256.hex();
       report_.build->binary = outcome.artifact->size;
+      report_.build->instrumented = request_.trace.has_value();
+      report_.notes.insert(report_.notes.end(), outcome.artifact->notes.begin(), outcome.artifact->notes.end());
       return;
     }
     const go_build::BuildFailure& failure = outcome.failure;
@@ -354,18 +358,32 @@ class Pipeline::Road {
     report_.stage = Stage::run;
     streams_merged_ = streams.merge;
     TRY(launch::Plan plan, plan_for(request_, report_.id, source_path, package));
+    if (request_.trace) TRY_STATUS(TracedRun::watch(*request_.trace, plan));
     TRY(launch::Host * walls, host());
     TRY(std::unique_ptr<launch::Sandbox> sandbox, timed("prepare", [&] { return walls->prepare(plan); }));
     launch::Program what{.executable = program, .argv = {name}, .environment = environment_of(request_)};
     what.argv.insert(what.argv.end(), request_.arguments.begin(), request_.arguments.end());
+    TRY(const std::unique_ptr<TracedRun> traced, trace_run(what));
     TRY(report_.facts, timed("run", [&]() -> Result<launch::Facts> {
           TRY_STATUS(sandbox->start(what, streams));
-          return sandbox->wait(pipeline_.cancel_fd_);
+          return sandbox->wait(pipeline_.cancel_fd_, traced.get());
         }));
     report_.ran = true;
+    if (traced) report_.trace = traced->finish();
     judge();
     collect(request_.collect, sandbox->scratch(), request_.limits.scratch, report_.notes);
     return {};
+  }
+
+  // nullptr: this run is not traced.
+  Result<std::unique_ptr<TracedRun>> trace_run(launch::Program& program) {
+    if (!request_.trace) return std::unique_ptr<TracedRun>();
+    TRY(auto traced,
+        TracedRun::start(*request_.trace, program.executable, trace_socket(pipeline_.state_directory_, report_.id)));
+    traced->give_descriptors(program);
+    pipeline_.narrator_.note(fmt::format("tracing run {}: 'sandbox-run trace attach {} RULE' switches a rule on",
+                                         report_.id, report_.id));
+    return traced;
   }
 
   void judge() {

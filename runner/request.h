@@ -1,11 +1,13 @@
 // Request: what a caller wants done with one submission, every knob with its default. The doors fill it in.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "go-build/build.h"
+#include "hooks/rules.h"
 #include "ingest/ingest.h"
 #include "launch/plan.h"
 
@@ -66,6 +68,7 @@ struct Request {
   std::vector<std::string> require;
   RunLimits limits;
   Bytes capture{1ull << 20};
+  std::optional<hooks::RuleSet> trace;  // build these hooks in, and trace the run
   bool hash_program = false;  // exec: the report is to hold the executable's SHA-256
 };
 

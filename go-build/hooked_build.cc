@@ -1,0 +1,185 @@
+#include "go-build/hooked_build.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <ctime>
+#include <filesystem>
+#include <sstream>
+
+#include "base/files.h"
+#include "go-build/go_command.h"
+#include "go-build/inside.h"
+#include "store/store.h"
+
+namespace sandbox_run::go_build {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr Bytes kCap{3ull << 30};  // each counts what it shares with the clean cache
+constexpr Bytes kMostPlanBytes{64u << 20};
+constexpr std::size_t kMostNotes = 100;
+constexpr std::string_view kUnhooked = "sandbox-run-hook: unhooked ";  // the rewriter's word
+
+bool ended_well(const launch::Facts& facts) {
+  return facts.status && facts.status->exited && facts.status->exit_code == 0;
+}
+
+// A file that the sandbox may write to and nothing else, as a build's output is.
+Result<std::string> make_plan_file(const std::string& directory) {
+  std::string path = directory + "/hook-plan";
+  TRY(const UniqueFd file, open_path(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+  if (::fchmod(file.get(), 0666) != 0) return host_error(errno, "cannot open " + path + " to the rewriter");
+  return path;
+}
+
+BuildFailure rules_failure(const hooks::HookPlan& plan, const std::string& rules_file) {
+  BuildFailure failure;
+  for (const hooks::RuleError& error : plan.errors) {
+    const int line = static_cast<int>(error.line);
+    failure.diagnostics.push_back({Diagnostic::Severity::error, "GB006", rules_file, line, 0, error.message});
+    failure.output += fmt::format("{}:{}: {}\n", rules_file, error.line, error.message);
+  }
+  const hooks::RuleError& first = plan.errors.front();
+  failure.message = fmt::format("{}:{}: {}", rules_file, first.line, first.message);
+  if (plan.errors.size() > 1) failure.message += fmt::format(" (and {} more)", plan.errors.size() - 1);
+  return failure;
+}
+
+// The same tree with the same files: links, for nobody writes to a file of a cache.
+Status link_tree(const std::string& from, const std::string& to) {
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(from, error), end; !error && entry != end; entry.increment(error)) {
+    const fs::path target = to / entry->path().lexically_relative(from);
+    if (entry->is_directory()) {
+      fs::create_directory(target, error);
+      // The build's user adds files beside ours; the directory above lets nobody else in.
+      if (!error && ::chmod(target.c_str(), 0777) != 0) return host_error(errno, "cannot open " + target.string());
+    } else {
+      fs::create_hard_link(entry->path(), target, error);
+    }
+    if (error) return host_error(error.value(), "cannot link " + target.string());
+  }
+  if (error) return host_error(error.value(), "cannot read " + from);
+  return {};
+}
+
+Limits fill_limits() {
+  Limits limits;
+  limits.cpu_time = CpuTime{std::chrono::minutes(20)};
+  limits.wall_time = WallTime{std::chrono::minutes(10)};
+  limits.memory = Bytes{4ull << 30};
+  limits.processes = 1024;
+  limits.output = Bytes{1ull << 30};
+  return limits;
+}
+
+Status fill(const HookInput& input, const StdCache& std_library, const hooks::HookPlan& plan,
+            const std::string& temporary) {
+  const Limits limits = fill_limits();
+  const std::string id = unique_id("hooked-std");
+  TRY(auto run, store::RunDirectory::create(input.state_directory, id));
+  const std::string cache = run.path() + "/cache";
+  TRY_STATUS(make_directories(cache));
+  if (::chmod(cache.c_str(), 0777) != 0) return host_error(errno, "cannot open " + cache + " to the build");
+  TRY_STATUS(link_tree(std_library.path, cache));
+  BuildPaths paths;
+  paths.goroot = input.toolchain.goroot;
+  TRY(paths.goroot_links, linked_directories(input.toolchain.goroot, std::string(inside::kGoroot)));
+  paths.writable_cache = cache;
+  add_hook_mounts(input.tool, input.hooks, paths);
+  BuildCommand command = std_command(limits, processors(), hook_flags(plan, true), plan.dependencies);
+  TRY(launch::Facts facts, run_go(input.host, build_plan(paths, limits, id, std::time(nullptr)), input.toolchain,
+                                  command, -1, input.cancel_fd));
+  if (facts.ended == launch::EndedBySupervisor::canceled) return host_error(ECANCELED, "compiling with hooks");
+  if (!ended_well(facts))
+    return host_error(fmt::format("cannot compile the standard library of {} with the hooks of {}: {}",
+                                  input.toolchain.version, input.hooks.rules_file, describe_end(facts)));
+  return move_cache(cache, temporary + "/cache");
+}
+
+}  // namespace
+
+void add_hook_mounts(const HookTool& tool, const Hooks& hooks, BuildPaths& paths) {
+  paths.more.push_back(launch::BindMount{tool.rewriter, std::string(inside::kRewriter), false, true});
+  paths.more.push_back(launch::BindMount{tool.runtime, std::string(inside::kHookRuntime), false, false});
+  paths.more.push_back(launch::FileMount{std::string(inside::kHookRules), hooks.rules_json});
+}
+
+std::vector<std::string> hook_flags(const hooks::HookPlan& plan, bool standard_only) {
+  std::vector<std::string> flags = {fmt::format("-toolexec={} toolexec --rules {} --runtime {}", inside::kRewriter,
+                                                inside::kHookRules, inside::kHookRuntime)};
+  for (const hooks::PlannedPackage& package : plan.packages)
+    if (package.standard || !standard_only)
+      flags.push_back(fmt::format("-gcflags={}=-sandbox-hook={}", package.path, package.hash));
+  return flags;
+}
+
+Result<std::variant<hooks::HookPlan, BuildFailure>> plan_hooks(const HookInput& input, const BuildPaths& paths,
+                                                               const BuildTarget& target, const Limits& limits) {
+  using Answer = std::variant<hooks::HookPlan, BuildFailure>;
+  TRY(const std::string output, make_plan_file(input.run_directory));
+  BuildPaths beside = paths;
+  beside.output_file = output;
+  BuildCommand command = build_command(target, limits, processors());
+  command.arguments = {"rewriter",
+                       "plan",
+                       "--rules",
+                       std::string(inside::kHookRules),
+                       "-o",
+                       std::string(inside::kOutput),
+                       fmt::format("-mod={}", target.vendored ? "vendor" : "readonly")};
+  if (!target.tags.empty()) command.arguments.push_back(fmt::format("-tags={}", fmt::join(target.tags, ",")));
+  if (target.files.empty()) command.arguments.push_back(target.package);
+  for (const std::string& file : target.files) command.arguments.push_back("./" + file);
+  TRY(const UniqueFd rewriter, open_path(input.tool.rewriter, O_RDONLY));
+  TRY(const launch::Facts facts,
+      run_tool(input.host, build_plan(beside, limits, unique_id("hook-plan"), std::time(nullptr)), rewriter.get(),
+               command, input.cancel_fd));
+  if (!ended_well(facts)) return Answer(read_failure(facts, limits));
+  TRY(const std::string text, read_file(output, kMostPlanBytes));
+  TRY(hooks::HookPlan plan, hooks::parse_hook_plan(text));
+  if (!plan.errors.empty()) return Answer(rules_failure(plan, input.hooks.rules_file));
+  return Answer(std::move(plan));
+}
+
+Result<std::string> hooked_std_cache(const HookInput& input, const StdCache& std_library, const hooks::HookPlan& plan,
+                                     Narrator& narrator) {
+  TRY(const std::string toolchain, identity(input.toolchain));
+  std::string what =
+      fmt::format("{}\n{}\n{}\n{}\n", kRecipe, toolchain, input.tool.digest.hex(), fmt::join(plan.dependencies, " "));
+  bool touched = false;
+  for (const hooks::PlannedPackage& package : plan.packages) {
+    if (!package.standard) continue;
+    what += fmt::format("{} {}\n", package.path, package.hash);
+    touched = true;
+  }
+  if (!touched) return std_library.path;
+  const std::string directory = input.state_directory + "/hooked-std";
+  TRY_STATUS(make_directories(directory));
+  const std::string path = fmt::format("{}/{}-{:.16}", directory, input.toolchain.version, sha256(what).hex());
+  bool filled = false;
+  TRY_STATUS(store::fill_once(path, [&](const std::string& temporary) {
+    filled = true;
+    narrator.note(fmt::format("compiling the standard library with the hooks of {}", input.hooks.rules_file));
+    return fill(input, std_library, plan, temporary);
+  }));
+  if (filled) TRY_STATUS(store::evict(directory, kCap));
+  return path + "/cache";
+}
+
+std::vector<std::string> hook_notes(const hooks::HookPlan& plan, std::string_view messages) {
+  std::vector<std::string> notes;
+  for (const hooks::RefusedSite& site : plan.refused)
+    if (notes.size() < kMostNotes) notes.push_back(fmt::format("not hooked: {}: {}", site.function, site.why));
+  std::istringstream lines{std::string(messages)};
+  for (std::string line; std::getline(lines, line) && notes.size() < kMostNotes;)
+    if (line.starts_with(kUnhooked)) notes.push_back("not hooked: " + line.substr(kUnhooked.size()));
+  return notes;
+}
+
+}  // namespace sandbox_run::go_build

@@ -1,0 +1,87 @@
+#include "runner/traced_run.h"
+
+#include <fmt/format.h>
+#include <limits.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "seccomp-profiles/filter.h"
+
+namespace sandbox_run::runner {
+namespace {
+
+constexpr std::size_t kPage = 4096;
+
+// The text at `address` in the thread's memory, which waits; nothing where it is none. Another thread may change it
+// after this: it is a witness's word, never a decision. Page by page, for it may end before an unmapped one.
+std::optional<std::string> text_at(std::int32_t thread, std::uint64_t address) {
+  std::string text;
+  while (text.size() < PATH_MAX) {
+    char buffer[kPage];
+    const std::size_t wanted = std::min<std::size_t>(kPage - (address + text.size()) % kPage, PATH_MAX - text.size());
+    iovec ours{buffer, wanted};
+    iovec theirs{reinterpret_cast<void*>(address + text.size()), wanted};
+    const ssize_t got = ::process_vm_readv(thread, &ours, 1, &theirs, 1, 0);
+    if (got <= 0) return std::nullopt;
+    const std::size_t length = ::strnlen(buffer, static_cast<std::size_t>(got));
+    text.append(buffer, length);
+    if (length < static_cast<std::size_t>(got)) return text;
+  }
+  return text;
+}
+
+std::uint64_t monotonic_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+}  // namespace
+
+std::string trace_socket(const std::string& state_directory, const std::string& id) {
+  return fmt::format("{}/run/{}/trace.sock", state_directory, id);
+}
+
+Result<std::unique_ptr<TracedRun>> TracedRun::start(const hooks::RuleSet& rules, int program,
+                                                    const std::string& control_socket) {
+  TRY(hooks::Sites sites, hooks::read_sites(program));
+  TRY(hooks::ControlPage control, hooks::ControlPage::create(rules));
+  TRY(hooks::Ring ring, hooks::Ring::create());
+  hooks::CollectorOptions options;
+  options.witnessed_calls = hooks::explained_calls(rules);
+  options.control_socket = control_socket;
+  TRY(auto collector, hooks::Collector::start(std::move(options), rules, std::move(sites), std::move(control),
+                                              std::move(ring)));
+  return std::unique_ptr<TracedRun>(new TracedRun(std::move(collector)));
+}
+
+Status TracedRun::watch(const hooks::RuleSet& rules, launch::Plan& plan) {
+  const std::vector<int> calls = hooks::explained_calls(rules);
+  if (calls.empty()) return {};
+  TRY(seccomp_profiles::Profile profile, seccomp_profiles::Profile::load(plan.profile_name));
+  plan.watched = std::move(plan.filter);
+  TRY(plan.filter, seccomp_profiles::compile(seccomp_profiles::handing_over(std::move(profile), calls)));
+  return {};
+}
+
+void TracedRun::give_descriptors(launch::Program& program) const {
+  program.descriptors = {collector_->control_fd(), collector_->ring_fd()};
+}
+
+void TracedRun::handed_over(const launch::HandedOverCall& call) {
+  hooks::WitnessedCall witnessed;
+  witnessed.thread = call.thread;
+  witnessed.number = call.data.nr;
+  std::copy(std::begin(call.data.args), std::end(call.data.args), witnessed.arguments.begin());
+  witnessed.instruction_pointer = call.data.instruction_pointer;
+  witnessed.time_ns = monotonic_ns();
+  witnessed.denied = call.denied;
+  if (const auto argument = hooks::path_argument(call.data.nr))
+    witnessed.path = text_at(call.thread, call.data.args[*argument]);
+  collector_->witness(witnessed);
+}
+
+}  // namespace sandbox_run::runner
