@@ -16,6 +16,7 @@ int verify_command(const Words& words);     // source → findings; exit codes o
 int fetch_command(const Words& words);      // verify, with everything needed put into the store
 int doctor_command(const Words& words);     // what the host gives
 int profile_command(const Words& words);    // list | show NAME
+int trace_command(const Words& words);      // list | attach | detach | reload | explain | list-functions | …
 int toolchain_command(const Words& words);  // list | install VERSION | remove VERSION
 int cache_command(const Words& words);      // list | clear [KIND]
 

@@ -201,6 +201,19 @@ void add_build_flags(FlagSet& flags, Options& options) {
                       "256MiB"));
 }
 
+void add_trace_flags(FlagSet& flags, Options& options) {
+  runner::Request& request = options.request;
+  flags.add({"trace", "RULES|SET,SET", "build these hooks in and trace the run: a rules file, or shipped sets",
+             "std:files,std:net", [&request](const std::string& text) -> Status {
+               TRY(request.trace, hooks::rules_named(text));
+               return {};
+             }});
+  flags.add(text_flag("trace-out", "FILE", "with --trace: write the events to FILE as JSON lines", options.trace_file,
+                      "trace.jsonl"));
+  flags.add(text_flag("trace-chrome", "FILE", "with --trace: write them for Perfetto or chrome://tracing",
+                      options.chrome_file, "trace.json"));
+}
+
 void add_run_flags(FlagSet& flags, Options& options) {
   runner::Request& request = options.request;
   runner::RunLimits& limits = request.limits;

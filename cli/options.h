@@ -13,6 +13,8 @@ struct Options {
   runner::Request request;
   std::string standard_input;  // --stdin: a file, "none", or empty for our own
   std::string report_file;     // --report
+  std::string trace_file;      // --trace-out: JSON lines
+  std::string chrome_file;     // --trace-chrome
   bool json = false;
   bool quiet = false;
   bool verbose = false;
@@ -24,6 +26,7 @@ void add_output_flags(FlagSet& flags, Options& options);     // --json --report 
 void add_source_flags(FlagSet& flags, Options& options);     // --root --fetch --pin --unpinned --max-…
 void add_toolchain_flags(FlagSet& flags, Options& options);  // --go --tags: which files and modules belong to it
 void add_build_flags(FlagSet& flags, Options& options);      // --symbols --build-…
+void add_trace_flags(FlagSet& flags, Options& options);      // --trace --trace-out --trace-chrome
 void add_run_flags(FlagSet& flags, Options& options);        // limits, environment, streams, walls
 
 }  // namespace sandbox_run::cli

@@ -86,6 +86,7 @@ int run_command(const Words& words) {
   add_source_flags(flags, options);
   add_toolchain_flags(flags, options);
   add_build_flags(flags, options);
+  add_trace_flags(flags, options);
   add_output_flags(flags, options);
   if (auto status = take_line("run", flags, words, options)) return *status;
   return walk("run", options, &runner::Pipeline::run);

@@ -29,6 +29,7 @@ constexpr Command kCommands[] = {
     {"fetch", fetch_command, "fetch and verify the modules a source needs"},
     {"doctor", doctor_command, "say which walls and hardenings this host gives"},
     {"profile", profile_command, "list or show system call profiles"},
+    {"trace", trace_command, "switch the hooks of running programs, and show what rules hook"},
     {"toolchain", toolchain_command, "install, list or remove Go toolchains"},
     {"cache", cache_command, "show or empty what is kept to be fast the next time"},
 };

@@ -351,7 +351,74 @@ class Build {
   bool replayed_ = false;
 };
 
+// A sandbox's view for asking the rewriter: what a build sees, without one.
+struct RewriterRoom {
+  static Result<RewriterRoom> make(const Toolchain& toolchain, const Request& request, Narrator& narrator) {
+    RewriterRoom room(toolchain, request);
+    room.host = request.host;
+    if (!room.host) {
+      TRY(room.own_host, launch::Host::open());
+      room.host = room.own_host.get();
+    }
+    TRY(room.std_library, std_cache(*room.host, toolchain, request.state_directory, narrator));
+    TRY(room.tool, hook_tool(*room.host, toolchain, room.std_library, request.state_directory, narrator));
+    TRY(auto run, store::RunDirectory::create(request.state_directory, unique_id("hooks")));
+    room.run = std::make_unique<store::RunDirectory>(std::move(run));
+    room.paths.goroot = toolchain.goroot;
+    TRY(room.paths.goroot_links, linked_directories(toolchain.goroot, std::string(inside::kGoroot)));
+    room.paths.std_cache = room.std_library.path;
+    if (request.hooks) room.hooks = *request.hooks;
+    add_hook_mounts(room.tool, room.hooks, room.paths);
+    return room;
+  }
+  Status show(const ingest::Submission& submission, const sum_verify::VerifiedTree& tree, const BuildTarget& target) {
+    paths.source = submission.snapshot_path;
+    paths.directory = target.directory;
+    TRY(paths.modules, lay_out_modules(tree, run->path() + "/modules"));
+    return {};
+  }
+  HookInput input() const {
+    return {*host, toolchain, tool, hooks, request.state_directory, run->path(), request.cancel_fd};
+  }
+
+  const Toolchain& toolchain;
+  const Request& request;
+  std::unique_ptr<launch::Host> own_host;
+  launch::Host* host = nullptr;
+  StdCache std_library;
+  HookTool tool;
+  Hooks hooks;
+  std::unique_ptr<store::RunDirectory> run;
+  BuildPaths paths;
+
+ private:
+  RewriterRoom(const Toolchain& the_toolchain, const Request& the_request)
+      : toolchain(the_toolchain), request(the_request) {}
+};
+
 }  // namespace
+
+Result<hooks::HookPlan> plan_of_hooks(const ingest::Submission& submission, const sum_verify::VerifiedTree& tree,
+                                      const Toolchain& toolchain, const Request& request, Narrator& narrator) {
+  TRY(BuildTarget target, target_of(submission, tree, request));
+  TRY(RewriterRoom room, RewriterRoom::make(toolchain, request, narrator));
+  TRY_STATUS(room.show(submission, tree, target));
+  TRY(auto planned, plan_hooks(room.input(), room.paths, target, request.limits));
+  if (auto* failure = std::get_if<BuildFailure>(&planned)) return input_error(failure->output + failure->message);
+  return std::get<hooks::HookPlan>(std::move(planned));
+}
+
+Result<std::string> ask_rewriter(const HookSubject* subject, const Toolchain& toolchain, const Request& request,
+                                 const std::vector<std::string>& words, Narrator& narrator) {
+  TRY(RewriterRoom room, RewriterRoom::make(toolchain, request, narrator));
+  BuildTarget target;
+  target.package = "std";
+  if (subject) {
+    TRY(target, target_of(subject->submission, subject->tree, request));
+    TRY_STATUS(room.show(subject->submission, subject->tree, target));
+  }
+  return ask_rewriter(room.input(), room.paths, target, request.limits, words);
+}
 
 Result<BuildOutcome> build(const ingest::Submission& submission, const sum_verify::VerifiedTree& tree,
                            const Toolchain& toolchain, const Request& request, Narrator& narrator) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "base/result.h"
 #include "go-build/artifact.h"
 #include "go-build/toolchain.h"
+#include "hooks/hook_plan.h"
 #include "ingest/submission.h"
 #include "launch/launch.h"
 #include "sum-verify/verified_tree.h"
@@ -27,6 +29,7 @@ struct Limits {
 struct Hooks {
   std::string rules_file;  // what messages call it
   std::string rules_json;
+  std::set<std::uint32_t> shipped_rules;  // indices of those that come with a shipped set
 };
 
 struct Request {
@@ -46,5 +49,20 @@ struct Request {
 // A source that does not build, or not within its limits, is an outcome.
 Result<BuildOutcome> build(const ingest::Submission& submission, const sum_verify::VerifiedTree& tree,
                            const Toolchain& toolchain, const Request& request, Narrator& narrator);
+
+// What the rules of `request.hooks` come to in this program: every site, and what is not hooked.
+// Fails with: Fault::input and the rewriter's words where a rule or the source is not as it should be.
+Result<hooks::HookPlan> plan_of_hooks(const ingest::Submission& submission, const sum_verify::VerifiedTree& tree,
+                                      const Toolchain& toolchain, const Request& request, Narrator& narrator);
+
+// What the rewriter prints when it is asked with these words ("list-functions", "os.*"; "show-source", "os") about the
+// program, at most kMostAnswer of it; without a program about the standard library. Fails with: as plan_of_hooks.
+struct HookSubject {
+  const ingest::Submission& submission;
+  const sum_verify::VerifiedTree& tree;
+};
+Result<std::string> ask_rewriter(const HookSubject* subject, const Toolchain& toolchain, const Request& request,
+                                 const std::vector<std::string>& words, Narrator& narrator);
+inline constexpr Bytes kMostAnswer{16ull << 20};
 
 }  // namespace sandbox_run::go_build

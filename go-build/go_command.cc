@@ -106,14 +106,14 @@ Result<Tool> Tool::prepare(launch::Host& host, launch::Plan plan, int executable
   return tool;
 }
 
-Status Tool::start(const BuildCommand& command, int messages_fd) {
+Status Tool::start(const BuildCommand& command, int messages_fd, Bytes capture) {
   launch::Program program;
   program.executable = executable_.get();
   program.argv = command.arguments;
   program.environment = command.environment;
   launch::Streams streams;
   streams.error = messages_fd;
-  streams.capture = kCapturedMessages;
+  streams.capture = capture;
   return sandbox_->start(program, streams);
 }
 
@@ -125,9 +125,9 @@ Result<launch::Facts> run_go(launch::Host& host, launch::Plan plan, const Toolch
 }
 
 Result<launch::Facts> run_tool(launch::Host& host, launch::Plan plan, int executable, const BuildCommand& command,
-                               int cancel_fd) {
+                               int cancel_fd, Bytes capture) {
   TRY(Tool tool, Tool::prepare(host, std::move(plan), executable));
-  TRY_STATUS(tool.start(command, -1));
+  TRY_STATUS(tool.start(command, -1, capture));
   return tool.wait(cancel_fd);
 }
 

@@ -34,7 +34,7 @@ class Tool {
                               const std::string& program);
   // `executable` is borrowed.
   static Result<Tool> prepare(launch::Host& host, launch::Plan plan, int executable);
-  Status start(const BuildCommand& command, int messages_fd);
+  Status start(const BuildCommand& command, int messages_fd, Bytes capture = kCapturedMessages);
   Result<launch::Facts> wait(int cancel_fd) { return sandbox_->wait(cancel_fd); }
 
  private:
@@ -44,7 +44,7 @@ class Tool {
 
 // Likewise a program of ours that reads what a build reads.
 Result<launch::Facts> run_tool(launch::Host& host, launch::Plan plan, int executable, const BuildCommand& command,
-                               int cancel_fd);
+                               int cancel_fd, Bytes capture = kCapturedMessages);
 
 // For our own builds, which no submission can fail: the status and the first words.
 std::string describe_end(const launch::Facts& facts);

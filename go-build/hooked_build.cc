@@ -102,6 +102,30 @@ Status fill(const HookInput& input, const StdCache& std_library, const hooks::Ho
   return move_cache(cache, temporary + "/cache");
 }
 
+// `words`, the build's own flags, and what package it is about where the words do not say that themselves.
+BuildCommand rewriter_command(const std::vector<std::string>& words, const BuildTarget& target, const Limits& limits) {
+  BuildCommand command = build_command(target, limits, processors());
+  command.arguments = {std::string(inside::kRewriter), words.at(0)};
+  const bool about_rules = words[0] != "list-functions";
+  if (about_rules) command.arguments.push_back(fmt::format("--rules={}", inside::kHookRules));
+  if (words[0] == "plan") command.arguments.push_back(fmt::format("--runtime={}", inside::kHookRuntime));
+  command.arguments.push_back(fmt::format("-mod={}", target.vendored ? "vendor" : "readonly"));
+  if (!target.tags.empty()) command.arguments.push_back(fmt::format("-tags={}", fmt::join(target.tags, ",")));
+  command.arguments.insert(command.arguments.end(), words.begin() + 1, words.end());
+  if (words[0] == "show-source") return command;
+  if (target.files.empty()) command.arguments.push_back(target.package);
+  for (const std::string& file : target.files) command.arguments.push_back("./" + file);
+  return command;
+}
+
+Result<launch::Facts> run_rewriter(const HookInput& input, const BuildPaths& paths, const Limits& limits,
+                                   const BuildCommand& command, Bytes capture) {
+  TRY(const UniqueFd rewriter, open_path(input.tool.rewriter, O_RDONLY));
+  launch::Plan plan = build_plan(paths, limits, unique_id("rewriter"), std::time(nullptr));
+  plan.output = std::max(plan.output, capture);
+  return run_tool(input.host, std::move(plan), rewriter.get(), command, input.cancel_fd, capture);
+}
+
 }  // namespace
 
 void add_hook_mounts(const HookTool& tool, const Hooks& hooks, BuildPaths& paths) {
@@ -125,26 +149,27 @@ Result<std::variant<hooks::HookPlan, BuildFailure>> plan_hooks(const HookInput& 
   TRY(const std::string output, make_plan_file(input.run_directory));
   BuildPaths beside = paths;
   beside.output_file = output;
-  BuildCommand command = build_command(target, limits, processors());
-  command.arguments = {"rewriter",
-                       "plan",
-                       "--rules",
-                       std::string(inside::kHookRules),
-                       "-o",
-                       std::string(inside::kOutput),
-                       fmt::format("-mod={}", target.vendored ? "vendor" : "readonly")};
-  if (!target.tags.empty()) command.arguments.push_back(fmt::format("-tags={}", fmt::join(target.tags, ",")));
-  if (target.files.empty()) command.arguments.push_back(target.package);
-  for (const std::string& file : target.files) command.arguments.push_back("./" + file);
-  TRY(const UniqueFd rewriter, open_path(input.tool.rewriter, O_RDONLY));
   TRY(const launch::Facts facts,
-      run_tool(input.host, build_plan(beside, limits, unique_id("hook-plan"), std::time(nullptr)), rewriter.get(),
-               command, input.cancel_fd));
+      run_rewriter(input, beside, limits,
+                   rewriter_command({"plan", fmt::format("-o={}", inside::kOutput)}, target, limits),
+                   kCapturedMessages));
   if (!ended_well(facts)) return Answer(read_failure(facts, limits));
   TRY(const std::string text, read_file(output, kMostPlanBytes));
   TRY(hooks::HookPlan plan, hooks::parse_hook_plan(text));
+  // A shipped set is written for every program: what this one does not use is no mistake in it.
+  std::erase_if(plan.errors, [&](const hooks::RuleError& error) {
+    return error.not_in_build && input.hooks.shipped_rules.contains(error.rule);
+  });
   if (!plan.errors.empty()) return Answer(rules_failure(plan, input.hooks.rules_file));
   return Answer(std::move(plan));
+}
+
+Result<std::string> ask_rewriter(const HookInput& input, const BuildPaths& paths, const BuildTarget& target,
+                                 const Limits& limits, const std::vector<std::string>& words) {
+  TRY(launch::Facts facts, run_rewriter(input, paths, limits, rewriter_command(words, target, limits), kMostAnswer));
+  if (ended_well(facts)) return std::move(facts.stdout_stream.captured);
+  if (!facts.stderr_stream.captured.empty()) return input_error(facts.stderr_stream.captured);
+  return host_error("the hook rewriter said nothing: " + describe_end(facts));
 }
 
 Result<std::string> hooked_std_cache(const HookInput& input, const StdCache& std_library, const hooks::HookPlan& plan,

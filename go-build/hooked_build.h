@@ -37,6 +37,11 @@ std::vector<std::string> hook_flags(const hooks::HookPlan& plan, bool standard_o
 Result<std::variant<hooks::HookPlan, BuildFailure>> plan_hooks(const HookInput& input, const BuildPaths& paths,
                                                                const BuildTarget& target, const Limits& limits);
 
+// What the rewriter prints when it is asked with `words` about the package of `target`.
+// Fails with: Fault::input and its words where it says no.
+Result<std::string> ask_rewriter(const HookInput& input, const BuildPaths& paths, const BuildTarget& target,
+                                 const Limits& limits, const std::vector<std::string>& words);
+
 // The std cache with the program's standard library packages compiled with the hooks of `plan`: filled once, without
 // any of the submission's code, one process at a time. `std_library` itself where the rules touch none of it.
 Result<std::string> hooked_std_cache(const HookInput& input, const StdCache& std_library, const hooks::HookPlan& plan,

@@ -146,6 +146,30 @@ class Pipeline::Road {
     return {};
   }
 
+  Result<hooks::HookPlan> plan_hooks() {
+    TRY(ingest::Submission submission, take_in());
+    TRY(std::optional<sum_verify::VerifiedTree> tree, verify(submission));
+    if (!tree) return input_error(report_.message);
+    TRY(go_build::Toolchain * go, toolchain());
+    TRY(go_build::Request build_request, request_for_build());
+    return go_build::plan_of_hooks(submission, *tree, *go, build_request, pipeline_.narrator_);
+  }
+
+  Result<std::string> ask_rewriter(const std::vector<std::string>& words) {
+    TRY(go_build::Toolchain * go, toolchain());
+    if (request_.sources.empty()) {
+      TRY_STATUS(make_workspace());
+      TRY(go_build::Request build_request, request_for_build());
+      return go_build::ask_rewriter(nullptr, *go, build_request, words, pipeline_.narrator_);
+    }
+    TRY(ingest::Submission submission, take_in());
+    TRY(std::optional<sum_verify::VerifiedTree> tree, verify(submission));
+    if (!tree) return input_error(report_.message);
+    TRY(go_build::Request build_request, request_for_build());
+    const go_build::HookSubject subject{submission, *tree};
+    return go_build::ask_rewriter(&subject, *go, build_request, words, pipeline_.narrator_);
+  }
+
   Status verify_only(sum_verify::Verification& verification) {
     TRY(ingest::Submission submission, take_in());
     TRY(verification, verify_submission(submission));
@@ -307,19 +331,24 @@ class Pipeline::Road {
                                                   const sum_verify::VerifiedTree& tree) {
     report_.stage = Stage::build;
     TRY(go_build::Toolchain * go, toolchain());
+    TRY(go_build::Request build_request, request_for_build());
+    TRY(go_build::BuildOutcome outcome,
+        timed("build", [&] { return go_build::build(submission, tree, *go, build_request, pipeline_.narrator_); }));
+    describe_build(outcome, *go);
+    return std::move(outcome.artifact);
+  }
+
+  Result<go_build::Request> request_for_build() {
     go_build::Request build_request;
     build_request.tags = request_.tags;
     build_request.symbols = request_.symbols;
     build_request.test_binary = request_.action == Request::Action::test;
     build_request.limits = request_.build_limits;
-    if (request_.trace) build_request.hooks = go_build::Hooks{request_.trace->file, hooks::to_json(*request_.trace)};
+    if (request_.trace) build_request.hooks = hooks_of(*request_.trace);
     build_request.state_directory = pipeline_.state_directory_;
     build_request.cancel_fd = pipeline_.cancel_fd_;
     TRY(build_request.host, host());
-    TRY(go_build::BuildOutcome outcome,
-        timed("build", [&] { return go_build::build(submission, tree, *go, build_request, pipeline_.narrator_); }));
-    describe_build(outcome, *go);
-    return std::move(outcome.artifact);
+    return build_request;
   }
 
   void describe_build(const go_build::BuildOutcome& outcome, const go_build::Toolchain& go) {
@@ -381,8 +410,8 @@ class Pipeline::Road {
     TRY(auto traced,
         TracedRun::start(*request_.trace, program.executable, trace_socket(pipeline_.state_directory_, report_.id)));
     traced->give_descriptors(program);
-    pipeline_.narrator_.note(fmt::format("tracing run {}: 'sandbox-run trace attach {} RULE' switches a rule on",
-                                         report_.id, report_.id));
+    pipeline_.narrator_.note(
+        fmt::format("tracing run {}: 'sandbox-run trace attach {} RULE' switches a rule on", report_.id, report_.id));
     return traced;
   }
 
@@ -446,6 +475,12 @@ Pipeline::Verified Pipeline::verify(const Request& request) {
   if (Status status = road.verify_only(verified.verification); !status) road.stopped_by(status.error());
   verified.report = road.take_report();
   return verified;
+}
+
+Result<hooks::HookPlan> Pipeline::plan_hooks(const Request& request) { return Road(*this, request).plan_hooks(); }
+
+Result<std::string> Pipeline::ask_rewriter(const Request& request, const std::vector<std::string>& words) {
+  return Road(*this, request).ask_rewriter(words);
 }
 
 Status Pipeline::check(const Request& request) {

@@ -40,6 +40,11 @@ class Pipeline {
   };
   Verified verify(const Request& request);
 
+  // What the hooks of request.trace come to in the program: every site, and what is not hooked.
+  Result<hooks::HookPlan> plan_hooks(const Request& request);
+  // What the rewriter answers about the program, or, without a source, about the standard library.
+  Result<std::string> ask_rewriter(const Request& request, const std::vector<std::string>& words);
+
   // Whether the request's own words are good (profile, walls, hardenings, mounts), before anything is read.
   Status check(const Request& request);
   // The plan of `run` or `exec` as text, made without building anything.

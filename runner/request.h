@@ -69,7 +69,7 @@ struct Request {
   RunLimits limits;
   Bytes capture{1ull << 20};
   std::optional<hooks::RuleSet> trace;  // build these hooks in, and trace the run
-  bool hash_program = false;  // exec: the report is to hold the executable's SHA-256
+  bool hash_program = false;            // exec: the report is to hold the executable's SHA-256
 };
 
 }  // namespace sandbox_run::runner

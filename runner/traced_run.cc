@@ -53,8 +53,8 @@ Result<std::unique_ptr<TracedRun>> TracedRun::start(const hooks::RuleSet& rules,
   hooks::CollectorOptions options;
   options.witnessed_calls = hooks::explained_calls(rules);
   options.control_socket = control_socket;
-  TRY(auto collector, hooks::Collector::start(std::move(options), rules, std::move(sites), std::move(control),
-                                              std::move(ring)));
+  TRY(auto collector,
+      hooks::Collector::start(std::move(options), rules, std::move(sites), std::move(control), std::move(ring)));
   return std::unique_ptr<TracedRun>(new TracedRun(std::move(collector)));
 }
 
