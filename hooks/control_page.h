@@ -1,0 +1,41 @@
+// ControlPage: the memory file through which the supervisor tells a running program's hooks what to do. The program can
+// map it to read and nothing else: the file is sealed against writes, other than through the mapping made before.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "hooks/layout.h"
+#include "hooks/rules.h"
+
+namespace sandbox_run::hooks {
+
+class ControlPage {
+ public:
+  // With the rules published, and the flags of the active ones set.
+  // Fails with: Fault::host where the kernel has no F_SEAL_FUTURE_WRITE (before 5.1) or no memory.
+  static Result<ControlPage> create(const RuleSet& rules);
+  ControlPage(ControlPage&& other) noexcept;
+  ControlPage& operator=(ControlPage&&) = delete;
+  ~ControlPage();
+
+  int fd() const { return fd_.get(); }
+
+  // Conditions, limits and scrubbing take effect at once and as a whole. Flags stay as they are.
+  // REQUIRES: as many rules as at first.
+  void publish(const RuleSet& rules);
+
+  void set_active(std::uint32_t rule, bool active);
+  bool active(std::uint32_t rule) const;
+
+ private:
+  ControlPage(UniqueFd fd, std::uint8_t* memory) : fd_(std::move(fd)), memory_(memory) {}
+  std::uint32_t* word(std::uint32_t offset) const { return reinterpret_cast<std::uint32_t*>(memory_ + offset); }
+
+  UniqueFd fd_;
+  std::uint8_t* memory_ = nullptr;
+};
+
+}  // namespace sandbox_run::hooks
