@@ -2,13 +2,12 @@
 // map it to read and nothing else: the file is sealed against writes, other than through the mapping made before.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
 #include "base/result.h"
-#include "base/unique_fd.h"
 #include "hooks/layout.h"
 #include "hooks/rules.h"
+#include "hooks/shared_memory.h"
 
 namespace sandbox_run::hooks {
 
@@ -17,11 +16,8 @@ class ControlPage {
   // With the rules published, and the flags of the active ones set.
   // Fails with: Fault::host where the kernel has no F_SEAL_FUTURE_WRITE (before 5.1) or no memory.
   static Result<ControlPage> create(const RuleSet& rules);
-  ControlPage(ControlPage&& other) noexcept;
-  ControlPage& operator=(ControlPage&&) = delete;
-  ~ControlPage();
 
-  int fd() const { return fd_.get(); }
+  int fd() const { return memory_.fd(); }
 
   // Conditions, limits and scrubbing take effect at once and as a whole. Flags stay as they are.
   // REQUIRES: as many rules as at first.
@@ -30,12 +26,12 @@ class ControlPage {
   void set_active(std::uint32_t rule, bool active);
   bool active(std::uint32_t rule) const;
 
- private:
-  ControlPage(UniqueFd fd, std::uint8_t* memory) : fd_(std::move(fd)), memory_(memory) {}
-  std::uint32_t* word(std::uint32_t offset) const { return reinterpret_cast<std::uint32_t*>(memory_ + offset); }
+  const SharedMemory& memory() const { return memory_; }
 
-  UniqueFd fd_;
-  std::uint8_t* memory_ = nullptr;
+ private:
+  explicit ControlPage(SharedMemory memory) : memory_(std::move(memory)) {}
+
+  SharedMemory memory_;
 };
 
 }  // namespace sandbox_run::hooks
