@@ -122,8 +122,8 @@ const (
 	cardMaximum = 19
 )
 
-// scrubDigits masks 13 to 19 digits, single spaces, dashes or dots among them, that end with Luhn's check digit; in a
-// longer row, any stretch of it that does.
+// scrubDigits masks 13 to 19 digits that end with Luhn's check digit: one group of digits, or several with a single
+// space, dash or dot between them. A group counts whole or not at all, as part of a longer number proves nothing.
 func scrubDigits(t text, note func(from, to int)) {
 	for i := 0; i < t.length; i++ {
 		if t.class(i)&isDigit == 0 {
@@ -131,35 +131,39 @@ func scrubDigits(t text, note func(from, to int)) {
 		}
 		if end := cardAt(t, i); end != 0 {
 			note(i, end)
-			i = end - 1
+			i = end
+		}
+		for i < t.length && t.class(i)&isDigit != 0 {
+			i++
 		}
 	}
 }
 
-// cardAt is where the longest card number that begins at i ends; 0: none does.
+// cardAt is where the longest card number that begins with the group at i ends; 0: none does.
 func cardAt(t text, i int) (end int) {
 	// Luhn doubles every second digit counted from the last; keep both sums, and choose when the last is known.
 	var sums [2]int
 	count := 0
-	for ; i < t.length && count < cardMaximum; i++ {
+	for ; i < t.length && count <= cardMaximum; i++ {
 		c := t.at(i)
-		if classes[c]&isDigit == 0 {
-			if (c == ' ' || c == '-' || c == '.') && i+1 < t.length && t.class(i+1)&isDigit != 0 {
+		if classes[c]&isDigit != 0 {
+			digit := int(c - '0')
+			doubled := digit * 2
+			if doubled > 9 {
+				doubled -= 9
+			}
+			sums[count&1] += digit
+			sums[count&1^1] += doubled
+			count++
+			if i+1 < t.length && t.class(i+1)&isDigit != 0 {
 				continue
 			}
+			// sums[k] takes the digits at places of parity k as they are: the last one's place is count-1.
+			if count >= cardMinimum && count <= cardMaximum && sums[(count-1)&1]%10 == 0 {
+				end = i + 1
+			}
+		} else if c != ' ' && c != '-' && c != '.' || i+1 >= t.length || t.class(i+1)&isDigit == 0 {
 			break
-		}
-		digit := int(c - '0')
-		doubled := digit * 2
-		if doubled > 9 {
-			doubled -= 9
-		}
-		sums[count&1] += digit
-		sums[count&1^1] += doubled
-		count++
-		// sums[k] takes digits at positions of parity k as they are: the last digit's parity is count-1's.
-		if count >= cardMinimum && sums[(count-1)&1]%10 == 0 {
-			end = i + 1
 		}
 	}
 	return end
@@ -251,14 +255,14 @@ func (t text) hasAt(i int, s string) bool {
 }
 
 // looksRandom holds for long hexadecimal runs, and for runs that change between capitals, small letters and digits about
-// as often as random base64 does: two times in five. Names, also in CamelCase, stay below.
+// as often as random base64 does, to and from digits more than once. Names, also in CamelCase, hardly do.
 func looksRandom(t text, from, to int) bool {
 	if to-from < secretMinimum {
 		return false
 	}
 	const kinds = isDigit | isUpper | isLower
 	all, any := uint8(0xff), uint8(0)
-	changes, previous := 0, uint8(0)
+	changes, toDigits, previous := 0, 0, uint8(0)
 	for i := from; i < to; i++ {
 		class := t.class(i)
 		all &= class
@@ -266,6 +270,7 @@ func looksRandom(t text, from, to int) bool {
 		if kind := class & kinds; kind != 0 {
 			if previous != 0 && kind != previous {
 				changes++
+				toDigits += int((kind | previous) & isDigit)
 			}
 			previous = kind
 		}
@@ -273,7 +278,7 @@ func looksRandom(t text, from, to int) bool {
 	if all&isHex != 0 {
 		return any&isDigit != 0 && any&(isUpper|isLower) != 0
 	}
-	return any&kinds == kinds && changes*5 >= (to-from)*2
+	return any&kinds == kinds && toDigits >= 3 && changes*3 >= to-from
 }
 
 // scrubSchemes masks what follows the scheme of an Authorization header.
