@@ -1,0 +1,3 @@
+module sandbox-run/hooks
+
+go 1.25
