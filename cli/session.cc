@@ -1,11 +1,13 @@
 #include "cli/session.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/files.h"
+#include "report/trace_export.h"
 #include "store/store.h"
 
 namespace sandbox_run::cli {
@@ -36,6 +38,33 @@ std::optional<int> take_line(const std::string& command, const FlagSet& flags, c
   return on_usage_error;
 }
 
+namespace {
+
+using Export = void (*)(const hooks::Trace& trace, const report::TextSink& sink);
+
+Status write_trace(const hooks::Trace& trace, Export write, const std::string& path, const char* flag) {
+  auto file = open_path(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+  if (!file) return input_error(fmt::format("{}: {}", flag, file.error().what));
+  Status written;
+  write(trace, [&](std::string_view text) {
+    if (written) written = write_all(file->get(), text, path);
+  });
+  if (!written) return host_error(fmt::format("{}: {}", flag, written.error().what));
+  return {};
+}
+
+Status export_trace(const hooks::Trace& trace, const Options& options) {
+  if (!options.quiet && !options.json)
+    if (Status shown = write_all(STDERR_FILENO, report::trace_summary(trace), "stderr"); !shown) return shown;
+  if (!options.trace_file.empty())
+    TRY_STATUS(write_trace(trace, report::write_json_lines, options.trace_file, "--trace-out"));
+  if (!options.chrome_file.empty())
+    TRY_STATUS(write_trace(trace, report::write_chrome_trace, options.chrome_file, "--trace-chrome"));
+  return {};
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Session>> Session::open(const Options& options) {
   std::unique_ptr<Session> session(new Session(loudness_of(options)));
   sigset_t mask;
@@ -56,6 +85,12 @@ Result<std::unique_ptr<Session>> Session::open(const Options& options) {
 int Session::finish(const report::Report& report, const Options& options) {
   narrator_.clear();
   if (!options.quiet && !options.json) print_outcome(report, options.verbose);
+  if (report.trace) {
+    if (Status status = export_trace(*report.trace, options); !status) {
+      say(status.error().what);
+      return kOurFailure;
+    }
+  }
   const bool wants_object = options.json || !options.report_file.empty();
   if (!wants_object) return report.exit_status();
   std::string object = report::to_json(report) + "\n";

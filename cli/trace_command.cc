@@ -66,7 +66,7 @@ Result<std::string> socket_of(const std::string& word) {
                                  matching.empty() ? "no traced run" : "more than one traced run begins with", word));
 }
 
-int ask(const std::string& run, const hooks::ControlRequest& request) {
+int ask_run(const std::string& run, const hooks::ControlRequest& request) {
   auto socket = socket_of(run);
   if (!socket) return failed(socket.error());
   auto answer = hooks::ask(*socket, request);
@@ -83,7 +83,7 @@ int switch_rule(const std::string& name, hooks::ControlRequest::Kind kind, const
   hooks::ControlRequest request;
   request.kind = kind;
   request.rule = line.operands[1];
-  return ask(line.operands[0], request);
+  return ask_run(line.operands[0], request);
 }
 
 int attach(const Words& words) { return switch_rule("attach", hooks::ControlRequest::Kind::attach, words); }
@@ -101,14 +101,14 @@ int reload(const Words& words) {
   auto text = read_file(line.operands[1], Bytes{hooks::kMaxRulesText});
   if (!text) return failed(text.error());
   request.text = std::move(*text);
-  return ask(line.operands[0], request);
+  return ask_run(line.operands[0], request);
 }
 
 int list(const Words& words) {
   FlagSet flags("trace list [RUN]", "Names the traced runs, or the rules of one and which of them are on.");
   Line line;
   if (auto status = take(flags, words, 0, "list", line)) return *status;
-  if (!line.operands.empty()) return ask(line.operands[0], {});
+  if (!line.operands.empty()) return ask_run(line.operands[0], {});
   auto state = store::state_directory();
   if (!state) return failed(state.error());
   auto ids = traced_runs(*state);
@@ -173,7 +173,8 @@ int show_source(const Words& words) {
 std::string explanation(const hooks::RuleSet& rules, const hooks::HookPlan& plan) {
   std::string text;
   for (const hooks::Rule& rule : rules.rules) {
-    text += fmt::format("{} ({}:{}){}\n", rule.name, rules.file, rule.position.line, rule.active ? "" : ", off at first");
+    text +=
+        fmt::format("{} ({}:{}){}\n", rule.name, rules.file, rule.position.line, rule.active ? "" : ", off at first");
     for (const hooks::PlannedPackage& package : plan.packages)
       for (const hooks::PlannedSite& site : package.sites)
         if (site.rule == rule.index) text += fmt::format("  hooks {} at {}:{}\n", site.function, site.file, site.line);

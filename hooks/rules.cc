@@ -74,6 +74,12 @@ Result<RuleSet> load_rules(const std::string& path) {
   return parse_rules(*text, path);
 }
 
+Result<RuleSet> rules_named(const std::string& word) {
+  // "std:files" is a set, and "./std:files" a file.
+  if (word.find(':') == std::string::npos || word.find('/') != std::string::npos) return load_rules(word);
+  return parse_rules(fmt::format("version: 1\nuse: [{}]\n", word), word);
+}
+
 std::vector<int> explained_calls(const RuleSet& rules) {
   std::vector<int> numbers;
   for (const Rule& rule : rules.rules)

@@ -120,6 +120,10 @@ Result<RuleSet> load_rules(
     const std::string& path);  // at most kMaxRulesText; "-" is standard input's business elsewhere
 constexpr std::uint64_t kMaxRulesText = 1 << 20;
 
+// What a command line names: a file, or shipped sets with commas between them ("std:files,std:net").
+// Fails with: as load_rules, naming the sets there are where `word` looks like one.
+Result<RuleSet> rules_named(const std::string& word);
+
 // rules.json for the rewriter.
 std::string to_json(const RuleSet& rules);
 

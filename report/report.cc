@@ -144,6 +144,29 @@ ordered_json go_json(const std::optional<GoFailure>& failure) {
           {"location", failure->location}};
 }
 
+// What the program claimed and what the kernel saw, in figures; the events themselves are exports (trace_export.h).
+ordered_json trace_json(const hooks::Trace& trace) {
+  ordered_json verdicts = ordered_json::object();
+  for (std::size_t i = 0; i < hooks::kJoinVerdicts; ++i)
+    verdicts[std::string(hooks::name_of(static_cast<hooks::JoinVerdict>(i)))] = trace.verdicts[i];
+  ordered_json forgeries = ordered_json::object();
+  for (std::size_t i = 0; i < hooks::kForgeries; ++i)
+    if (trace.forgeries[i].count > 0)
+      forgeries[std::string(hooks::name_of(static_cast<hooks::Forgery>(i)))] = trace.forgeries[i].count;
+  return {{"rules", trace.rules},
+          {"sites", trace.sites.size()},
+          {"claimed",
+           {{"events", trace.events_counted},
+            {"dropped", trace.dropped},
+            {"lost", trace.lost},
+            {"open", trace.open_frames},
+            {"unbalanced", trace.unbalanced_frames},
+            {"without_effect", trace.without_effect},
+            {"forgeries", forgeries}}},
+          {"witnessed", {{"calls", trace.witnessed_counted}, {"joined", verdicts}}},
+          {"changes", trace.changes.size()}};
+}
+
 }  // namespace
 
 std::string_view stage_name(Stage stage) {
@@ -197,6 +220,7 @@ std::string to_json(const Report& report) {
   json["sandbox"] = sandbox_json(report.sandbox);
   json["denied"] = denied_json(report.facts.denied);
   json["go"] = go_json(report.go_failure);
+  if (report.trace) json["trace"] = trace_json(*report.trace);
   add_stream(json, "stdout", report.facts.stdout_stream);
   add_stream(json, "stderr", report.facts.stderr_stream);
   json["timeline"] = ordered_json::array();

@@ -57,6 +57,14 @@ Diagnostic to_diagnostic(const sum_verify::Finding& finding) {
   return diagnostic;
 }
 
+go_build::Hooks hooks_of(const hooks::RuleSet& rules) {
+  go_build::Hooks hooks{rules.file, hooks::to_json(rules), {}};
+  for (const hooks::Rule& rule : rules.rules)
+    for (const std::string& set : rules.sets)
+      if (rule.name.starts_with(set + "/")) hooks.shipped_rules.insert(rule.index);
+  return hooks;
+}
+
 // What a person would call the program: the last element of the package's or the module's path.
 std::string program_name(const ingest::Submission& submission) {
   std::string name = submission.package == "." ? submission.name : submission.package;
