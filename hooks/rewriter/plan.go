@@ -50,6 +50,7 @@ type refusal struct {
 type planError struct {
 	Rule    int    `json:"rule"`
 	Line    int    `json:"line"`
+	File    string `json:"file,omitempty"`
 	Message string `json:"message"`
 	// NotInBuild: the rule names a package of the standard library that the program does not use.
 	NotInBuild bool `json:"not_in_build,omitempty"`
@@ -152,34 +153,26 @@ func toolHash(archive string) (string, error) {
 	return string(sum.Sum(nil)), nil
 }
 
-// planner gathers what the packages give.
+// planner knows what is asked and what there is.
 type planner struct {
 	set       *ruleSet
 	runtimeIs map[string]bool
 	key       string
+	goroot    string
 	listed    []*listedPackage
-	perRule   []ruleFinds
 }
 
-// ruleFinds is what became of one rule.
-type ruleFinds struct {
-	sites   int
-	refused int
-	missing map[string]bool // inputs and results that no matched function had
-	seen    map[string]bool // …and those that one had
-}
-
-// packageFinds is what one package gives to the plan.
+// packageFinds is what one package gives to the plan. Maps and slices are by a rule's position in the set.
 type packageFinds struct {
-	sites     []plannedSite
-	refused   []refusal
-	rules     []int // positions in the set, ascending
-	functions []string
+	sites   []plannedSite
+	refused []refusal
+	rules   []int // ascending
+	names   map[int]*ruleNames
+	faults  map[int]string // what the rule itself does wrong here
 }
 
 func makePlan(set *ruleSet, listed []*listedPackage, key string) *plan {
-	w := &planner{set: set, runtimeIs: runtimeDependencies(listed), key: key, listed: listed,
-		perRule: make([]ruleFinds, len(set.Rules))}
+	w := &planner{set: set, runtimeIs: runtimeDependencies(listed), key: key, listed: listed, goroot: goroot()}
 	finds := make([]*packageFinds, len(listed))
 	var group sync.WaitGroup
 	slots := make(chan bool, runtime.NumCPU())
@@ -210,7 +203,7 @@ func makePlan(set *ruleSet, listed []*listedPackage, key string) *plan {
 		}
 	}
 	sort.Strings(made.Dependencies)
-	made.Errors = append(made.Errors, w.errors(made)...)
+	made.Errors = append(made.Errors, w.errors(finds)...)
 	return made
 }
 
@@ -219,7 +212,7 @@ func (w *planner) packageHash(rules []int) string {
 	sum := sha256.New()
 	io.WriteString(sum, w.key)
 	for _, at := range rules {
-		fmt.Fprintf(sum, "%d %s\n", w.set.Rules[at].Index, w.set.Rules[at].raw)
+		fmt.Fprintf(sum, "%d %s\n", w.set.Rules[at].Index, w.set.Rules[at].Hash)
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:16])
 }
@@ -240,7 +233,7 @@ func (w *planner) examine(l *listedPackage) *packageFinds {
 	if err != nil {
 		return nil // a syntax error: the build says it better
 	}
-	found := &packageFinds{}
+	found := &packageFinds{names: map[int]*ruleNames{}, faults: map[int]string{}}
 	why := untouchable(l.ImportPath, w.runtimeIs)
 	for _, fn := range p.functions() {
 		if why != "" {
@@ -262,10 +255,16 @@ func (f *packageFinds) add(r *rule, at int, p *sourcePackage, fn *function) {
 		return
 	}
 	f.sites = append(f.sites, plannedSite{Rule: r.Index, Function: fn.name, File: fn.displayFile(p), Line: fn.line})
+	if f.names[at] == nil {
+		f.names[at] = &ruleNames{present: map[string]bool{}, absent: map[string]string{}}
+	}
+	f.names[at].look(r, fn)
+	f.touch(at)
+}
+
+func (f *packageFinds) touch(at int) {
 	if !slices.Contains(f.rules, at) {
 		f.rules = append(f.rules, at)
 		slices.Sort(f.rules)
 	}
 }
-
-func (w *planner) errors(made *plan) []planError { return nil }
