@@ -160,6 +160,7 @@ type planner struct {
 	key       string
 	goroot    string
 	listed    []*listedPackage
+	sources   *sourceImporter
 }
 
 // packageFinds is what one package gives to the plan. Maps and slices are by a rule's position in the set.
@@ -172,7 +173,8 @@ type packageFinds struct {
 }
 
 func makePlan(set *ruleSet, listed []*listedPackage, key string) *plan {
-	w := &planner{set: set, runtimeIs: runtimeDependencies(listed), key: key, listed: listed, goroot: goroot()}
+	w := &planner{set: set, runtimeIs: runtimeDependencies(listed), key: key, listed: listed, goroot: goroot(),
+		sources: newSourceImporter(listed)}
 	finds := make([]*packageFinds, len(listed))
 	var group sync.WaitGroup
 	slots := make(chan bool, runtime.NumCPU())
@@ -235,7 +237,8 @@ func (w *planner) examine(l *listedPackage) *packageFinds {
 	}
 	found := &packageFinds{names: map[int]*ruleNames{}, faults: map[int]string{}}
 	why := untouchable(l.ImportPath, w.runtimeIs)
-	for _, fn := range p.functions() {
+	functions := p.functions()
+	for _, fn := range functions {
 		if why != "" {
 			fn.skip = why
 		}
@@ -246,7 +249,42 @@ func (w *planner) examine(l *listedPackage) *packageFinds {
 			}
 		}
 	}
+	if why == "" && p.couldHaveExpressions(w.set, could) {
+		p.types = &typeLoader{load: func() *typeInfo { return checkTypes(p, p.linkPath, "", w.sources.of(l)) }}
+		for _, fn := range functions {
+			if !fn.closed() {
+				found.addExpressions(w.set, could, p.expressions(fn))
+			}
+		}
+		found.addExpressions(w.set, could, p.initializerExpressions())
+	}
 	return found
+}
+
+func (f *packageFinds) addExpressions(set *ruleSet, could []int, all []*expressionPlace) {
+	for _, e := range all {
+		for _, at := range could {
+			r := &set.Rules[at]
+			if !r.At.matches(&e.place, true) {
+				continue
+			}
+			name := symbolPrefix(e.p.linkPath) + ".init"
+			if e.fn != nil {
+				name = e.fn.name
+			}
+			if why := e.inapplicable(r); why != "" {
+				if r.strict() && f.faults[at] == "" {
+					f.faults[at] = why
+				}
+				f.refused = append(f.refused, refusal{Rule: r.Index, Line: r.Line, Function: name, Why: why})
+				continue
+			}
+			line, _ := e.file.position(e.position())
+			f.sites = append(f.sites, plannedSite{Rule: r.Index, Function: name,
+				File: e.p.displayAt(e.file, e.position()), Line: line})
+			f.touch(at)
+		}
+	}
 }
 
 func (f *packageFinds) add(r *rule, at int, p *sourcePackage, fn *function) {

@@ -23,6 +23,7 @@ func runShowSource(args []string) error {
 		return err
 	}
 	runtimeIs := runtimeDependencies(listed)
+	sources := newSourceImporter(listed)
 	shown := false
 	for _, l := range listed {
 		if l.DepOnly {
@@ -35,6 +36,7 @@ func runShowSource(args []string) error {
 		if err != nil {
 			return err
 		}
+		p.types = &typeLoader{load: func() *typeInfo { return checkTypes(p, p.linkPath, "", sources.of(l)) }}
 		r, err := rewrite(p, set)
 		if err != nil {
 			return err
