@@ -37,6 +37,7 @@ std::vector<std::string> environment(const Limits& limits, unsigned processors) 
       fmt::format("GOMODCACHE={}", inside::kModules),
       fmt::format("GOCACHE={}", inside::kCache),
       fmt::format("GOTMPDIR={}", inside::kTemporary),
+      fmt::format("TMPDIR={}", inside::kTemporary),  // the hook rewriter's
       "GOGC=off",
       fmt::format("GOMEMLIMIT={}MiB", each_mebibytes),
   };

@@ -129,12 +129,17 @@ func runPlan(args []string) error {
 	return nil
 }
 
+// ownPath is where this program's file is. A build's sandbox has no /proc, but names programs by their whole path.
+func ownPath() string {
+	if self, err := os.Executable(); err == nil {
+		return self
+	}
+	return os.Args[0]
+}
+
 // toolHash covers what makes archives besides the rules: this program and the hook runtime.
 func toolHash(archive string) (string, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return "", fmt.Errorf("cannot find this program's own file: %w", err)
-	}
+	self := ownPath()
 	if archive == "" {
 		archive = filepath.Join(filepath.Dir(self), "sandboxhook.a")
 	}
