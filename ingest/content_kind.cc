@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "ingest/go_text.h"
 #include "ingest/name_key.h"
 #include "ingest/txtar.h"

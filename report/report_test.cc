@@ -64,12 +64,6 @@ TEST(Report, EveryVerdictHasItsNameAndBack) {
   EXPECT_FALSE(verdict_from_name("accepted"));
 }
 
-TEST(TerminalEscape, NothingSubmittedCanDriveATerminal) {
-  EXPECT_EQ(escape_for_terminal("a\x1b[2Jb\tc\r\n"), "a\\x1b[2Jb\tc\\x0d\\x0a");
-  EXPECT_EQ(escape_for_terminal("\xc2\x9b"), "\\xc2\\x9b");
-  EXPECT_EQ(escape_for_terminal("grüße"), "grüße");
-}
-
 TEST(SignalName, IsTheOneOfTheManual) {
   EXPECT_EQ(signal_name(9), "SIGKILL");
   EXPECT_EQ(signal_name(31), "SIGSYS");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "sum-verify/module_path.h"
 #include "sum-verify/text.h"
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/text.h"
 #include "sum-verify/go_version.h"
 #include "sum-verify/module_path.h"
 #include "sum-verify/semver.h"
