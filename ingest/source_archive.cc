@@ -175,7 +175,7 @@ Result<Submission> snapshot_text_archive(const Context& context, std::string_vie
   TRY(SnapshotWriter writer,
       SnapshotWriter::create(context.destination(), context.request.limits, NameRules::portable, context.narrator));
   // The Go playground's form: the program first, further files below it.
-  if (!read_go_head(archive.comment).package.empty()) TRY_STATUS(writer.add_file("main.go", archive.comment));
+  if (!package_clause(archive.comment).empty()) TRY_STATUS(writer.add_file("main.go", archive.comment));
   for (const TextArchive::File& file : archive.files) {
     const std::string path(file.name);
     TRY(const bool wanted, writer.begin_file(path, Bytes{file.content.size() + file.add_newline}));

@@ -19,13 +19,13 @@
 #include "go-build/elf_gate.h"
 #include "go-build/toolchain.h"
 #include "ingest/executable.h"
-#include "ingest/package_scan.h"
 #include "launch/script.h"
 #include "runner/cancel_watch.h"
 #include "runner/collect.h"
 #include "runner/outcome.h"
 #include "runner/run_plan.h"
 #include "store/store.h"
+#include "sum-verify/main_package.h"
 
 namespace sandbox_run::runner {
 
@@ -297,7 +297,7 @@ class Pipeline::Road {
   }
 
   Result<std::optional<sum_verify::VerifiedTree>> verify(const ingest::Submission& submission) {
-    if (request_.action == Request::Action::run) TRY_STATUS(ingest::require_main_package(submission, request_.tags));
+    if (request_.action == Request::Action::run) TRY_STATUS(sum_verify::require_main_package(submission, request_.tags));
     TRY(sum_verify::Verification verification, verify_submission(submission));
     return std::move(verification.tree);
   }
