@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/helper_program.h"
 #include "ingest/go_text.h"
 #include "ingest/names.h"
 #include "ingest/snapshot_writer.h"
@@ -160,7 +161,7 @@ Result<Submission> assemble(const Context& context, SnapshotWriter& writer, cons
 }
 
 Result<Submission> snapshot_archive(const Context& context, int archive, ContentKind kind, const std::string& name) {
-  TRY(const std::string helper, archive_reader_path(context.request.libexec_directory));
+  TRY(const std::string helper, helper_program("sandbox-run-unarchive", context.request.libexec_directory));
   TRY(SnapshotWriter writer,
       SnapshotWriter::create(context.destination(), context.request.limits, NameRules::portable, context.narrator));
   SnapshotSink sink(writer);

@@ -297,7 +297,8 @@ class Pipeline::Road {
   }
 
   Result<std::optional<sum_verify::VerifiedTree>> verify(const ingest::Submission& submission) {
-    if (request_.action == Request::Action::run) TRY_STATUS(sum_verify::require_main_package(submission, request_.tags));
+    if (request_.action == Request::Action::run)
+      TRY_STATUS(sum_verify::require_main_package(submission, request_.tags));
     TRY(sum_verify::Verification verification, verify_submission(submission));
     return std::move(verification.tree);
   }
@@ -335,7 +336,7 @@ class Pipeline::Road {
                       : failure.limit == go_build::BuildFailure::Limit::none ? Verdict::build_failed
                                                                              : Verdict::build_limit_exceeded;
     report_.message = outcome.canceled ? "canceled while it was built" : failure.message;
-    report_.build_output = failure.output;
+    report_.build_output = failure.output + (failure.output_truncated ? "(there was more; it is left out)\n" : "");
     report_.diagnostics.insert(report_.diagnostics.end(), failure.diagnostics.begin(), failure.diagnostics.end());
   }
 
