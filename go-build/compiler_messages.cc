@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "go-build/build_code.h"
 #include "go-build/inside.h"
 
 namespace sandbox_run::go_build {
@@ -115,7 +116,7 @@ Diagnostic read_line(std::string_view line, const SubmittedFiles* submitted) {
                    diagnostic.message.starts_with("package ") ||
                    diagnostic.message.starts_with("no required module ") ||
                    diagnostic.message.starts_with("cannot find ") || diagnostic.message.starts_with("pattern ");
-    diagnostic.code = loading ? "GB003" : "GB001";
+    diagnostic.code = build_code_name(loading ? BuildCode::GB003 : BuildCode::GB001);
     if (submitted && !submitted->has(diagnostic.file)) {
       const bool is_note = diagnostic.message.starts_with("note: ");
       diagnostic = Diagnostic{is_note ? Diagnostic::Severity::note : Diagnostic::Severity::error,
@@ -128,7 +129,7 @@ Diagnostic read_line(std::string_view line, const SubmittedFiles* submitted) {
   } else {
     bool linking = text.find(": relocation target ") != std::string_view::npos || text.starts_with("link: ") ||
                    text.starts_with("function main is undeclared") || text.starts_with("loadinternal: ");
-    diagnostic.code = linking ? "GB002" : "GB003";
+    diagnostic.code = build_code_name(linking ? BuildCode::GB002 : BuildCode::GB003);
     diagnostic.message = text;
   }
   if (diagnostic.message.starts_with("note: ")) diagnostic.severity = Diagnostic::Severity::note;
