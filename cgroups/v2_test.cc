@@ -149,7 +149,7 @@ TEST_F(V2OnPlainFiles, SwapAndZswapMayBeAbsentButNoOtherLimitMay) {
 
 TEST_F(V2OnPlainFiles, EnablesTheControllersAParentDoesNotPassOn) {
   put(root_ + "/cgroup.subtree_control", "");
-  ::truncate((root_ + "/cgroup.subtree_control").c_str(), 0);
+  ASSERT_EQ(::truncate((root_ + "/cgroup.subtree_control").c_str(), 0), 0);
   EXPECT_OK(open_hierarchy(surroundings()));
   EXPECT_EQ(get(root_ + "/cgroup.subtree_control"), "+memory +pids +cpu");
 }

@@ -78,7 +78,7 @@ BuildCommand dry_run_command(const BuildTarget& target, const Limits& limits, un
 
 BuildCommand std_list_command(const Limits& limits, unsigned processors) {
   BuildCommand command;
-  command.arguments = {"go", "list", "-export", "-f", "{{.ImportPath}}={{.Export}}"};
+  command.arguments = {"go", "list", "-export", "-f", "{{if .GoFiles}}{{.ImportPath}}={{.Export}}{{end}}"};
   command.arguments.insert(command.arguments.end(), kCommonFlags.begin(), kCommonFlags.end());
   command.arguments.push_back("std");
   command.environment = environment(limits, processors);

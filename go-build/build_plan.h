@@ -51,7 +51,7 @@ BuildCommand std_command(const Limits& limits, unsigned processors);
 
 // Prints what build_command would run; runs nothing.
 BuildCommand dry_run_command(const BuildTarget& target, const Limits& limits, unsigned processors);
-// Prints "path=file" of each std package: where in GOCACHE its compiled form is.
+// Prints "path=file" of each std package that has more than tests: where in GOCACHE its compiled form is.
 BuildCommand std_list_command(const Limits& limits, unsigned processors);
 
 // `unix_time` in seconds: written to the private layer's trim.txt, so that the go command finds its cache trimmed.

@@ -20,22 +20,28 @@ int listener_ioctl(int listener, unsigned long request, void* argument);
 
 class Denials {
  public:
-  Denials(int listener, OnDenied on_denied, std::chrono::steady_clock::time_point start)
-      : listener_(listener), on_denied_(on_denied), start_(start) {}
+  // `watched` and `observer` are borrowed: Plan::watched, and nullptr where nobody watches.
+  Denials(int listener, OnDenied on_denied, const seccomp_profiles::Filter& watched, CallObserver* observer,
+          std::chrono::steady_clock::time_point start)
+      : listener_(listener), on_denied_(on_denied), watched_(watched), observer_(observer), start_(start) {}
 
   // Takes and answers what is pending, a bounded number at a time. Not `none`: the run has to end for this reason.
   EndedBySupervisor serve();
 
   const std::vector<DeniedCall>& calls() const { return calls_; }
 
-  static constexpr std::uint64_t kMost = 1000;  // notifications of a run
+  static constexpr std::uint64_t kMost = 1000;  // denied calls of a run; watched ones are as many as it likes
 
  private:
   EndedBySupervisor judge(const seccomp_notif& request);
+  std::uint32_t profile_says(const seccomp_data& data) const;
+  EndedBySupervisor deny(const seccomp_notif& request);
   void note(const seccomp_data& data);
 
   int listener_;
   OnDenied on_denied_;
+  const seccomp_profiles::Filter& watched_;
+  CallObserver* observer_;
   std::chrono::steady_clock::time_point start_;
   std::vector<DeniedCall> calls_;
   std::uint64_t total_ = 0;

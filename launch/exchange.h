@@ -45,7 +45,10 @@ inline constexpr std::uint32_t kStringsAt = kEnvironmentAt + 8 * kEnvironmentSlo
 inline constexpr std::uint32_t kStringsLimit = 2 << 20;  // the kernel takes a quarter of an 8 MiB stack limit
 inline constexpr std::uint32_t kExchangeSize = kStringsAt + kStringsLimit;
 
-inline constexpr int kProgramDescriptor = 3;  // pid 2 executes it; close-on-exec
+// Pid 2 executes it; close-on-exec. Behind the descriptors that a program may be given, and below the least
+// --open-files.
+inline constexpr int kProgramDescriptor = 7;
+inline constexpr int kFirstGivenDescriptor = 3;
 
 // First descriptors of the script message, in this order; the mounts follow. Rows name descriptors by position.
 enum ScriptDescriptor : int { kExchangeFd, kStatusFd, kStdinFd, kStdoutFd, kStderrFd, kFirstMountFd };

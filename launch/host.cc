@@ -52,9 +52,9 @@ class LaunchedSandbox final : public Sandbox {
     return {};
   }
 
-  Result<Facts> wait(int cancel_fd) override {
+  Result<Facts> wait(int cancel_fd, CallObserver* observer) override {
     if (!sandbox_ || !started_) return self_error("a sandbox is waited for once, after its start");
-    auto facts = supervise(*sandbox_, streams_, start_, cancel_fd);
+    auto facts = supervise(*sandbox_, streams_, start_, cancel_fd, observer);
     scratch_ = std::move(sandbox_->scratch);
     sandbox_.reset();
     return facts;

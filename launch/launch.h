@@ -18,7 +18,8 @@ class Sandbox {
   virtual Status start(const Program& program, const Streams& streams) = 0;
   // Supervises until the run has ended and everything of it is dead and removed. The first SIGINT or SIGTERM the
   // supervisor gets (through `cancel_fd`, a signalfd or -1) goes to the program; a second, or 2 s later, ends it.
-  virtual Result<Facts> wait(int cancel_fd) = 0;
+  // `observer` is borrowed; nullptr: nobody watches.
+  virtual Result<Facts> wait(int cancel_fd, CallObserver* observer = nullptr) = 0;
   // After wait(): the root of the run's scratch file system, what the program left in it; -1 without one. It goes with
   // this object.
   virtual int scratch() const = 0;

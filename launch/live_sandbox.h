@@ -48,6 +48,6 @@ Status release_program(LiveSandbox& sandbox, const Program& program, const Strea
 
 // Supervises to the end. REQUIRES: release_program succeeded.
 Result<Facts> supervise(LiveSandbox& sandbox, const Streams& streams, std::chrono::steady_clock::time_point start,
-                        int cancel_fd);
+                        int cancel_fd, CallObserver* observer);
 
 }  // namespace sandbox_run::launch

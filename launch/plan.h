@@ -1,6 +1,8 @@
 // Plan: everything a sandbox will be, as plain data. Made by pure code, printed by --dry-run, lowered for the child.
 #pragma once
 
+#include <linux/seccomp.h>
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -65,6 +67,9 @@ struct Plan {
   std::string hostname = "sandbox";
   std::string profile_name = "go-run";
   seccomp_profiles::Filter filter;
+  // Calls that `filter` hands over although the profile allows them, so that somebody can watch: they are shown to the
+  // observer of the run and answered as this filter, the profile's own, says. Empty: what is handed over is denied.
+  seccomp_profiles::Filter watched;
   bool exec_once = true;
   OnDenied on_denied = OnDenied::error;
   std::vector<Mount> mounts;  // beside the base tree (/etc, /dev, zoneinfo, CA bundle), which every root has
@@ -90,6 +95,21 @@ struct Program {
   int executable = -1;                   // a sealed memfd or an O_PATH/O_RDONLY file; borrowed
   std::vector<std::string> argv;         // argv[0] included
   std::vector<std::string> environment;  // "K=V"
+  std::vector<int> descriptors;          // at most 4: it starts with them as 3, 4, …; borrowed
+};
+
+// A system call that the filter handed to the supervisor, in the kernel's words. Its thread waits for the answer.
+struct HandedOverCall {
+  std::int32_t thread = 0;  // in the supervisor's pid namespace
+  seccomp_data data{};
+  bool denied = false;
+};
+
+// Is told of every call that was handed over, before it is answered. Thread: the supervisor's.
+class CallObserver {
+ public:
+  virtual ~CallObserver() = default;
+  virtual void handed_over(const HandedOverCall& call) = 0;
 };
 
 // The three streams. Descriptors are borrowed. A reader of ours that leaves (EPIPE) closes the program's pipe, as in a

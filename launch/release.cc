@@ -92,6 +92,8 @@ Status answer_pause(const LiveSandbox& sandbox, std::uint64_t id) {
 
 Status release_program(LiveSandbox& sandbox, const Program& program, const Streams& streams) {
   TRY_STATUS(injected(sandbox.plan, Step::program_arguments));
+  if (program.descriptors.size() > kProgramDescriptor - kFirstGivenDescriptor)
+    return self_error("more descriptors for a program than its launch can number");
   if (program.argv.empty()) return input_error("a program needs at least argv[0]");
   auto written = sandbox.exchange.write_program(program.argv, program.environment);
   if (!written) return in_step(Step::program_arguments, std::move(written).error());
@@ -103,6 +105,9 @@ Status release_program(LiveSandbox& sandbox, const Program& program, const Strea
   TRY_STATUS(injected(sandbox.plan, Step::program_add));
   if (streams.merge) TRY_STATUS(add_descriptor(sandbox, request.id, sandbox.stdout_write.get(), STDERR_FILENO, 0));
   TRY_STATUS(add_descriptor(sandbox, request.id, executable.get(), kProgramDescriptor, O_CLOEXEC));
+  for (std::size_t i = 0; i < program.descriptors.size(); ++i)
+    TRY_STATUS(
+        add_descriptor(sandbox, request.id, program.descriptors[i], kFirstGivenDescriptor + static_cast<int>(i), 0));
   sandbox.stdout_write.reset();
   return answer_pause(sandbox, request.id);
 }

@@ -37,13 +37,14 @@ constexpr std::chrono::seconds kStuckReaderGrace{1};  // after a run that we end
 
 class Supervision {
  public:
-  Supervision(LiveSandbox& sandbox, const Streams& streams, Clock::time_point start, int cancel_fd)
+  Supervision(LiveSandbox& sandbox, const Streams& streams, Clock::time_point start, int cancel_fd,
+              CallObserver* observer)
       : sandbox_(sandbox),
         plan_(sandbox.plan),
         start_(start),
         cancel_fd_(cancel_fd),
         budget_(plan_.output.count),
-        denials_(sandbox.listener.get(), plan_.on_denied, start),
+        denials_(sandbox.listener.get(), plan_.on_denied, plan_.watched, observer, start),
         output_(std::move(sandbox.stdout_read), streams.output, streams.capture),
         error_(std::move(sandbox.stderr_read), streams.error, streams.capture),
         input_(std::move(sandbox.stdin_write), streams.input),
@@ -331,8 +332,9 @@ Result<Facts> Supervision::run() {
 
 }  // namespace
 
-Result<Facts> supervise(LiveSandbox& sandbox, const Streams& streams, Clock::time_point start, int cancel_fd) {
-  return Supervision(sandbox, streams, start, cancel_fd).run();
+Result<Facts> supervise(LiveSandbox& sandbox, const Streams& streams, Clock::time_point start, int cancel_fd,
+                        CallObserver* observer) {
+  return Supervision(sandbox, streams, start, cancel_fd, observer).run();
 }
 
 }  // namespace sandbox_run::launch

@@ -197,6 +197,46 @@ TEST_F(Walls, AProfileThatAllowsExecStillPausesOnce) {
   EXPECT_EQ(output_of(building, {"exec", "/bin/payload", "print", "again"}), "[again]\n");
 }
 
+TEST_F(Walls, GivenDescriptorsComeBehindTheThreeStreams) {
+  ASSERT_OK_AND_ASSIGN(const UniqueFd file, sealed_memfd("given", "x", false));
+  ASSERT_OK_AND_ASSIGN(std::unique_ptr<Sandbox> sandbox, host().prepare(plan()));
+  Program program{payload(), {"payload", "descriptors"}, {"HOME=/tmp"}, {file.get(), file.get()}};
+  ASSERT_OK(sandbox->start(program, captured()));
+  ASSERT_OK_AND_ASSIGN(const Facts facts, sandbox->wait(-1));
+  EXPECT_EQ(facts.stdout_stream.captured, "0 1 2 3 4 \n");
+}
+
+class Watcher : public CallObserver {
+ public:
+  void handed_over(const HandedOverCall& call) override { calls.push_back(call); }
+  std::vector<HandedOverCall> calls;
+};
+
+TEST_F(Walls, AWatchedCallIsShownAndThenAnsweredAsTheProfileSays) {
+  ASSERT_OK_AND_ASSIGN(const seccomp_profiles::Profile profile, seccomp_profiles::Profile::load("generic"));
+  Plan watched = plan();
+  watched.watched = watched.filter;
+  ASSERT_OK_AND_ASSIGN(watched.filter,
+                       seccomp_profiles::compile(seccomp_profiles::handing_over(profile, {SYS_openat, SYS_open})));
+  for (const auto& [words, answer, denied] :
+       {std::tuple{std::vector<std::string>{"open", "/etc/passwd", "r"}, "ok\n", 0u},
+        std::tuple{std::vector<std::string>{"open", "/etc/passwd", "w"}, "EACCES\n", 0u},
+        std::tuple{std::vector<std::string>{"many-calls", "3"}, "", 3u}}) {
+    Watcher watcher;
+    ASSERT_OK_AND_ASSIGN(std::unique_ptr<Sandbox> sandbox, host().prepare(watched));
+    Program program{payload(), {"payload"}, {"HOME=/tmp"}, {}};
+    program.argv.insert(program.argv.end(), words.begin(), words.end());
+    ASSERT_OK(sandbox->start(program, captured()));
+    ASSERT_OK_AND_ASSIGN(const Facts facts, sandbox->wait(-1, &watcher));
+    EXPECT_EQ(facts.stdout_stream.captured, answer);
+    EXPECT_EQ(facts.denied.size(), denied == 0 ? 0u : 1u);
+    ASSERT_EQ(watcher.calls.size(), denied == 0 ? 1u : denied);
+    EXPECT_EQ(watcher.calls[0].data.nr, denied == 0 ? SYS_openat : SYS_socket);
+    EXPECT_EQ(watcher.calls[0].denied, denied != 0);
+    EXPECT_NE(watcher.calls[0].data.instruction_pointer, 0u);
+  }
+}
+
 TEST_F(Walls, NoexecMountsHoldWithoutTheFilter) {
   Plan no_exec = with(plan(), "seccomp");
   no_exec.mounts.push_back(BindMount{LAUNCH_PAYLOAD, "/bin/payload", false, false});

@@ -55,6 +55,10 @@ struct Profile {
   static std::vector<std::string> builtin_names();
 };
 
+// The profile in which every call of these numbers that it allows goes to the listener instead, to be watched: the
+// listener has to answer what the profile itself says (Plan::watched).
+Profile handing_over(Profile profile, const std::vector<int>& numbers);
+
 // The text behind an `include NAME` line and a built-in's name; nothing for a name that is not built in.
 std::optional<std::string> builtin_text(std::string_view name);
 
