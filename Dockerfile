@@ -15,7 +15,6 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /out/usr /usr
 COPY --from=build /var/lib/sandbox-run/toolchains /var/lib/sandbox-run/toolchains
-COPY packaging/docker-entry /usr/libexec/sandbox-run-docker-entry
 VOLUME /var/lib/sandbox-run
-ENTRYPOINT ["/usr/libexec/sandbox-run-docker-entry"]
+ENTRYPOINT ["sandbox-run"]
 CMD ["--help"]

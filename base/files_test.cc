@@ -16,14 +16,9 @@ using namespace unit_literals;
 
 class FilesTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/files_test.XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    dir_ = name;
-    ASSERT_OK_AND_ASSIGN(root_, open_path(dir_, O_RDONLY | O_DIRECTORY));
-  }
-  void TearDown() override { EXPECT_OK(remove_tree(AT_FDCWD, dir_)); }
-  std::string dir_;
+  void SetUp() override { ASSERT_OK_AND_ASSIGN(root_, open_path(dir_, O_RDONLY | O_DIRECTORY)); }
+  TemporaryDirectory temporary_;
+  const std::string dir_ = temporary_.path();
   UniqueFd root_;
 };
 

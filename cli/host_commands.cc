@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/files.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/session.h"
 #include "fetch/toolchains.h"
@@ -47,7 +48,7 @@ std::string doctor_text(const std::vector<launch::Probe>& probes, bool refused) 
   for (const launch::Probe& probe : probes) {
     text += fmt::format("{:<7} {:<9} {}", probe.present ? "ok" : "missing", probe.is_wall ? "wall" : "hardening",
                         probe.name);
-    if (!probe.detail.empty()) text += ": " + report::escape_for_terminal(probe.detail);
+    if (!probe.detail.empty()) text += ": " + escape_line(probe.detail);
     text += "\n";
     if (!probe.present && !probe.remedy.empty()) text += "        to get it: " + probe.remedy + "\n";
   }

@@ -8,6 +8,8 @@
 
 #include <cstdio>
 
+#include "base/text.h"
+
 namespace sandbox_run::cli {
 namespace {
 
@@ -53,7 +55,7 @@ TerminalNarrator::~TerminalNarrator() { clear(); }
 void TerminalNarrator::note(const std::string& sentence) {
   if (loudness_ != Loudness::verbose) return;
   clear();
-  spdlog::info("{}", report::escape_for_terminal(sentence));
+  spdlog::info("{}", escape_line(sentence));
 }
 
 void TerminalNarrator::progress(std::string_view stage, std::uint64_t done, std::uint64_t total) {
@@ -70,7 +72,7 @@ void TerminalNarrator::progress(std::string_view stage, std::uint64_t done, std:
   const auto pause = is_terminal_ ? std::chrono::milliseconds(100) : std::chrono::milliseconds(10'000);
   if (now - stage_begin_ < seconds(1) || (now - last_drawn_ < pause && last_drawn_ != stage_begin_)) return;
   last_drawn_ = now;
-  std::string line = bar(report::escape_for_terminal(stage), done, total, now - stage_begin_);
+  std::string line = bar(escape_line(stage), done, total, now - stage_begin_);
   write_stderr(is_terminal_ ? "\r\x1b[K" + line : "sandbox-run: " + line + "\n");
   bar_shown_ = is_terminal_;
 }
@@ -80,7 +82,7 @@ void TerminalNarrator::clear() {
   bar_shown_ = false;
 }
 
-void say(std::string_view message) { write_stderr("sandbox-run: " + report::escape_for_terminal(message) + "\n"); }
+void say(std::string_view message) { write_stderr("sandbox-run: " + escape_line(message) + "\n"); }
 
 namespace {
 
@@ -97,7 +99,7 @@ void print_diagnostics(const report::Report& report) {
     std::string text = place_of(diagnostic) + diagnostic.message;
     for (std::size_t at = 0; at <= text.size();) {  // Go's own texts have line breaks; they are ours to keep
       std::size_t end = std::min(text.find('\n', at), text.size());
-      write_stderr(report::escape_for_terminal(std::string_view(text).substr(at, end - at)) + "\n");
+      write_stderr(escape_line(std::string_view(text).substr(at, end - at)) + "\n");
       at = end + 1;
     }
   }
@@ -106,7 +108,7 @@ void print_diagnostics(const report::Report& report) {
 void print_lines(std::string_view text) {
   while (!text.empty()) {
     std::size_t end = std::min(text.find('\n'), text.size());
-    write_stderr(report::escape_for_terminal(text.substr(0, end)) + "\n");
+    write_stderr(escape_line(text.substr(0, end)) + "\n");
     text.remove_prefix(std::min(end + 1, text.size()));
   }
 }

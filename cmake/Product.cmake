@@ -1,16 +1,8 @@
 # What a user gets: the target `product` (what ./sandbox-run builds), the install rules and the .deb.
-set(product_programs "")
-if(TARGET sandbox-run)
-  list(APPEND product_programs sandbox-run)
-  install(TARGETS sandbox-run RUNTIME DESTINATION bin)
-endif()
-foreach(helper sandbox-run-fetch sandbox-run-unarchive)
-  if(TARGET ${helper})
-    list(APPEND product_programs ${helper})
-    install(TARGETS ${helper} RUNTIME DESTINATION libexec)
-  endif()
-endforeach()
-add_custom_target(product DEPENDS ${product_programs})
+set(product_helpers sandbox-run-fetch sandbox-run-unarchive)
+add_custom_target(product DEPENDS sandbox-run ${product_helpers})
+install(TARGETS sandbox-run RUNTIME DESTINATION bin)
+install(TARGETS ${product_helpers} RUNTIME DESTINATION libexec)
 
 install(FILES README.md SECURITY.md CHANGELOG.md LICENSE DESTINATION share/doc/sandbox-run)
 install(DIRECTORY docs/ DESTINATION share/doc/sandbox-run/docs)
@@ -30,6 +22,9 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION devel)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS ca-certificates)
+# Too old to build with on every release we build for, and wanted all the same: it is the go command that knows which
+# module proxy this machine uses, from which `sandbox-run toolchain install` fetches one that is new enough. Who has a
+# current Go elsewhere, or sets GOPROXY, needs none.
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS golang-go)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${PROJECT_SOURCE_DIR}/packaging/debian/postrm)
 include(CPack)

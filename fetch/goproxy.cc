@@ -12,18 +12,13 @@
 #include <chrono>
 #include <cstdlib>
 
+#include "base/text.h"
 #include "base/unique_fd.h"
 #include "fetch/transport.h"
 
 namespace sandbox_run::fetch {
 
 namespace {
-
-std::string trimmed(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return "";
-  return std::string(text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1));
-}
 
 Result<ProxyEntry> parse_entry(const std::string& word, bool fall_back_on_error) {
   if (word == "off") return ProxyEntry{ProxyEntry::Kind::off, "", fall_back_on_error};
@@ -98,7 +93,7 @@ Result<std::string> ask_go(const std::string& program, const std::string& goroot
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return host_error(attempt + ": it failed");
-  return trimmed(text);
+  return std::string(trim(text));
 }
 
 }  // namespace
@@ -107,7 +102,7 @@ Result<std::vector<ProxyEntry>> parse_goproxy(const std::string& list) {
   std::vector<ProxyEntry> proxies;
   for (std::size_t begin = 0; begin <= list.size();) {
     const std::size_t end = std::min(list.find_first_of(",|", begin), list.size());
-    const std::string word = trimmed(std::string_view(list).substr(begin, end - begin));
+    const std::string word(trim(std::string_view(list).substr(begin, end - begin)));
     const bool fall_back_on_error = end < list.size() && list[end] == '|';
     begin = end + 1;
     if (word.empty()) continue;

@@ -80,7 +80,7 @@ class ProxyTest : public ::testing::Test {
     return names;
   }
 
-  sum_verify::testing::TemporaryDirectory temporary_;
+  TemporaryDirectory temporary_;
   std::string dir_, state_;
   SilentNarrator narrator_;
   Environment environment_;

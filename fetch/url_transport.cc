@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/files.h"
+#include "base/helper_program.h"
 #include "fetch/helper_process.h"
 
 namespace sandbox_run::fetch {
@@ -131,12 +132,7 @@ Result<HelperProcess*> UrlTransport::helper() {
   if (helper_) return &*helper_;
   std::string program = options_.helper;
   if (program.empty()) {
-    char self[4096];
-    ssize_t length = ::readlink("/proc/self/exe", self, sizeof self - 1);
-    if (length <= 0) return host_error(errno, "cannot find this program's own place through /proc/self/exe");
-    std::string directory(self, static_cast<std::size_t>(length));
-    directory.resize(directory.rfind('/'));
-    program = directory + "/../libexec/sandbox-run-fetch";
+    TRY(program, helper_program("sandbox-run-fetch"));
   }
   TRY(HelperProcess started, HelperProcess::start(program));
   helper_ = std::move(started);

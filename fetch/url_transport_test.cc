@@ -54,7 +54,7 @@ void make_certificate(const std::string& certificate_path, const std::string& ke
 class HttpsTest : public ProxyTest {
  protected:
   static void SetUpTestSuite() {
-    place_ = new sum_verify::testing::TemporaryDirectory;
+    place_ = new TemporaryDirectory;
     // Only root may read it: the helper must take it in before it gives root up.
     certificate_ = place_->path() + "/private/certificate.pem";
     std::filesystem::create_directory(place_->path() + "/private");
@@ -112,7 +112,7 @@ class HttpsTest : public ProxyTest {
     return body();
   }
 
-  inline static sum_verify::testing::TemporaryDirectory* place_ = nullptr;
+  inline static TemporaryDirectory* place_ = nullptr;
   inline static std::string certificate_, base_;
   inline static pid_t server_ = -1;
   std::unique_ptr<Transport> own_;

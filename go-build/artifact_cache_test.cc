@@ -19,13 +19,6 @@ namespace fs = std::filesystem;
 
 class ArtifactCacheTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    char pattern[] = "/tmp/artifact-test-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern), nullptr);
-    dir_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(dir_); }
-
   SealedProgram program(const std::string& content) {
     std::ofstream(dir_ + "/source") << content;
     auto file = open_path(dir_ + "/source", O_RDONLY);
@@ -44,7 +37,8 @@ class ArtifactCacheTest : public ::testing::Test {
     return content;
   }
 
-  std::string dir_;
+  TemporaryDirectory temporary_;
+  const std::string dir_ = temporary_.path();
   Sha256Digest key_ = sha256("key");
 };
 

@@ -18,6 +18,7 @@
 
 #include "base/files.h"
 #include "go-build/artifact_cache.h"
+#include "go-build/build_code.h"
 #include "go-build/build_plan.h"
 #include "go-build/elf_gate.h"
 #include "go-build/go_command.h"
@@ -36,9 +37,9 @@ using std::chrono::duration_cast;
 using std::chrono::microseconds;
 using std::chrono::steady_clock;
 
-BuildFailure refusal(std::string code, std::string message) {
+BuildFailure refusal(BuildCode code, std::string message) {
   BuildFailure failure;
-  failure.diagnostics.push_back(Diagnostic{Diagnostic::Severity::error, std::move(code), "", 0, 0, message});
+  failure.diagnostics.push_back(Diagnostic{Diagnostic::Severity::error, build_code_name(code), "", 0, 0, message});
   failure.output = message + "\n";
   failure.message = std::move(message);
   return failure;
@@ -133,23 +134,23 @@ Result<std::variant<SealedProgram, BuildFailure>> collect(const OutputFile& file
   if (::fstat(file.fd.get(), &info) != 0) return host_error(errno, "cannot examine the built program");
   if (info.st_size == 0)
     return std::variant<SealedProgram, BuildFailure>(
-        refusal("GB004", "the package has no program in it: nothing was linked"));
+        refusal(BuildCode::GB004, "the package has no program in it: nothing was linked"));
   char start[8] = {};
   if (::pread(file.fd.get(), start, sizeof start, 0) < 0) return host_error(errno, "cannot read the built program");
   if (std::string_view(start, sizeof start) == "!<arch>\n")
     return std::variant<SealedProgram, BuildFailure>(
-        refusal("GB004", "the package is not a program: its package clause does not say main"));
+        refusal(BuildCode::GB004, "the package is not a program: its package clause does not say main"));
   auto sealed = seal_program(file.fd.get(), limits.output);
   if (!sealed) {
     if (sealed.error().sys_errno != EFBIG) return std::move(sealed).error();
-    auto failure = refusal("GB005", sealed.error().what);
+    auto failure = refusal(BuildCode::GB005, sealed.error().what);
     failure.limit = BuildFailure::Limit::output;
     return std::variant<SealedProgram, BuildFailure>(std::move(failure));
   }
   TRY(auto refused, refuse_elf(sealed->program.get(), ElfPolicy::go_program));
   if (refused)
     return std::variant<SealedProgram, BuildFailure>(
-        refusal("GB004", fmt::format("the built program was refused: {}", *refused)));
+        refusal(BuildCode::GB004, fmt::format("the built program was refused: {}", *refused)));
   return std::variant<SealedProgram, BuildFailure>(std::move(*sealed));
 }
 
@@ -193,7 +194,7 @@ class Build {
     TRY(BuildTarget target, target_of(submission_, tree_, request_));
     BuildOutcome outcome;
     if (!submission_.has_go_mod && target.files.empty()) {
-      outcome.failure = refusal("GB003", fmt::format("no Go files in {}", submission_.package));
+      outcome.failure = refusal(BuildCode::GB003, fmt::format("no Go files in {}", submission_.package));
       return outcome;
     }
     TRY(std::string toolchain, identity(toolchain_));

@@ -123,7 +123,7 @@ TEST(BuildPlan, EverythingThatChangesTheBinaryChangesItsDescription) {
 
 launch::Facts failed() {
   launch::Facts facts;
-  facts.status = launch::ProgramStatus{true, 1, 0, false};
+  facts.status = launch::ProgramStatus{true, 1, 0};
   facts.stderr_stream.captured = "# x\n./main.go:3:5: undefined: y\n./main.go:4:5: undefined: z\n";
   facts.stderr_stream.bytes = facts.stderr_stream.captured.size();
   return facts;
@@ -168,7 +168,7 @@ TEST(ReadFailure, EachLimitIsNamedWithItsFlag) {
 
 TEST(ReadFailure, AnEndWithoutAWordStillSaysSomething) {
   launch::Facts facts;
-  facts.status = launch::ProgramStatus{false, 0, 11, false};
+  facts.status = launch::ProgramStatus{false, 0, 11};
   EXPECT_THAT(read_failure(facts, {}).message, HasSubstr("signal 11"));
   facts = {};
   EXPECT_FALSE(read_failure(facts, {}).message.empty());

@@ -44,9 +44,8 @@ class BuildTest : public ::testing::Test {
     if (const char* kept = std::getenv("SANDBOX_RUN_TEST_STATE")) {
       state_ = kept;
     } else {
-      char pattern[] = "/tmp/build-test-state-XXXXXX";
-      ASSERT_NE(::mkdtemp(pattern), nullptr);
-      state_ = own_state_ = pattern;
+      own_state_ = std::make_unique<TemporaryDirectory>();
+      state_ = own_state_->path();
     }
     (void)store::RunDirectory::remove_orphans(state_);  // of a run that was killed in a state directory used before
     auto host = launch::Host::open();
@@ -59,14 +58,11 @@ class BuildTest : public ::testing::Test {
   static void TearDownTestSuite() {
     delete host_;
     host_ = nullptr;
-    if (!own_state_.empty()) (void)remove_tree(AT_FDCWD, own_state_);
+    own_state_.reset();
   }
 
   void SetUp() override {
     ASSERT_NE(host_, nullptr);
-    char pattern[] = "/tmp/build-test-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern), nullptr);
-    dir_ = pattern;
     mounts_before_ = count_lines("/proc/self/mounts");
   }
   // Leftovers: every build of every test, failed or not, ends with nothing of it on the machine.
@@ -74,7 +70,6 @@ class BuildTest : public ::testing::Test {
     EXPECT_EQ(count_lines("/proc/self/mounts"), mounts_before_);
     EXPECT_TRUE(!fs::exists(state_ + "/run") || fs::is_empty(state_ + "/run")) << "a run directory was left";
     EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a child was left";
-    (void)remove_tree(AT_FDCWD, dir_);
   }
   static std::size_t count_lines(const char* path) {
     std::ifstream file(path);
@@ -165,16 +160,18 @@ class BuildTest : public ::testing::Test {
     return output;
   }
 
-  static std::string state_, own_state_;
+  static std::string state_;
+  static std::unique_ptr<TemporaryDirectory> own_state_;
   static launch::Host* host_;
   static Toolchain toolchain_;
-  std::string dir_;
+  TemporaryDirectory temporary_;
+  const std::string dir_ = temporary_.path();
   std::size_t mounts_before_ = 0;
   int submissions_ = 0;
 };
 
 std::string BuildTest::state_;
-std::string BuildTest::own_state_;
+std::unique_ptr<TemporaryDirectory> BuildTest::own_state_;
 launch::Host* BuildTest::host_ = nullptr;
 Toolchain BuildTest::toolchain_;
 

@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <optional>
 
+#include "base/text.h"
+#include "go-build/build_code.h"
 #include "go-build/inside.h"
 
 namespace sandbox_run::go_build {
@@ -17,34 +19,6 @@ namespace {
 constexpr std::size_t kMaxMessage = 2000;
 
 bool is_continuation(unsigned char byte) { return (byte & 0xc0) == 0x80; }
-
-// The code point at text[at], its length in `length`; nothing where the bytes are no UTF-8.
-std::optional<char32_t> decode(std::string_view text, std::size_t at, std::size_t& length) {
-  auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[at + i]); };
-  unsigned char lead = byte(0);
-  length = lead < 0x80                   ? 1
-           : lead >= 0xc2 && lead < 0xe0 ? 2
-           : lead >= 0xe0 && lead < 0xf0 ? 3
-           : lead >= 0xf0 && lead < 0xf5 ? 4
-                                         : 0;
-  if (length == 0 || text.size() - at < length) return std::nullopt;
-  if (length == 1) return lead;
-  char32_t point = static_cast<char32_t>(lead & (0x7f >> length));
-  for (std::size_t i = 1; i < length; ++i) {
-    if (!is_continuation(byte(i))) return std::nullopt;
-    point = (point << 6) | (byte(i) & 0x3f);
-  }
-  bool overlong = (length == 3 && point < 0x800) || (length == 4 && point < 0x10000);
-  if (overlong || point > 0x10ffff || (point >= 0xd800 && point < 0xe000)) return std::nullopt;
-  return point;
-}
-
-// C0, DEL, C1, line separators, and the marks that reorder what a person reads.
-bool must_escape(char32_t point) {
-  if (point == '\t') return false;
-  return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x200e || point == 0x200f || point == 0x061c ||
-         (point >= 0x2028 && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069) || point == 0xfeff;
-}
 
 // A path starts where no name can go on: otherwise "github.com/me/src/x" would lose its middle.
 bool starts_path(std::string_view line, std::size_t at) {
@@ -142,7 +116,7 @@ Diagnostic read_line(std::string_view line, const SubmittedFiles* submitted) {
                    diagnostic.message.starts_with("package ") ||
                    diagnostic.message.starts_with("no required module ") ||
                    diagnostic.message.starts_with("cannot find ") || diagnostic.message.starts_with("pattern ");
-    diagnostic.code = loading ? "GB003" : "GB001";
+    diagnostic.code = build_code_name(loading ? BuildCode::GB003 : BuildCode::GB001);
     if (submitted && !submitted->has(diagnostic.file)) {
       const bool is_note = diagnostic.message.starts_with("note: ");
       diagnostic = Diagnostic{is_note ? Diagnostic::Severity::note : Diagnostic::Severity::error,
@@ -155,7 +129,7 @@ Diagnostic read_line(std::string_view line, const SubmittedFiles* submitted) {
   } else {
     bool linking = text.find(": relocation target ") != std::string_view::npos || text.starts_with("link: ") ||
                    text.starts_with("function main is undeclared") || text.starts_with("loadinternal: ");
-    diagnostic.code = linking ? "GB002" : "GB003";
+    diagnostic.code = build_code_name(linking ? BuildCode::GB002 : BuildCode::GB003);
     diagnostic.message = text;
   }
   if (diagnostic.message.starts_with("note: ")) diagnostic.severity = Diagnostic::Severity::note;
@@ -174,26 +148,6 @@ void cut(std::string& message) {
 
 bool SubmittedFiles::has(std::string_view name) const {
   return paths.contains((std::filesystem::path(directory) / name).lexically_normal().string());
-}
-
-std::string escape_line(std::string_view line) {
-  std::string out;
-  out.reserve(line.size());
-  for (std::size_t at = 0; at < line.size();) {
-    std::size_t length = 0;
-    auto point = decode(line, at, length);
-    if (!point) {
-      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(line[at++]));
-      continue;
-    }
-    if (!must_escape(*point))
-      out.append(line.substr(at, length));
-    else
-      out += *point < 0x80 ? fmt::format("\\x{:02x}", static_cast<unsigned>(*point))
-                           : fmt::format("\\u{:04x}", static_cast<unsigned>(*point));
-    at += length;
-  }
-  return out;
 }
 
 std::string submitter_paths(std::string_view line) {

@@ -37,10 +37,6 @@ struct SubmittedFiles {
 CompilerMessages read_compiler_messages(std::string_view raw, Bytes total, Bytes cap = kMessagesCap,
                                         const SubmittedFiles* submitted = nullptr);
 
-// One line of text with every control character, invalid UTF-8 and bidirectional control written as an escape (\x1b,
-// \u202e); tabs stay.
-std::string escape_line(std::string_view line);
-
 // One line with the paths of the build sandbox replaced.
 std::string submitter_paths(std::string_view line);
 

@@ -9,6 +9,7 @@
 #include <atomic>
 
 #include "base/files.h"
+#include "go-build/build_code.h"
 
 namespace sandbox_run::go_build {
 namespace {
@@ -156,8 +157,9 @@ BuildFailure read_failure(const launch::Facts& facts, const Limits& limits, cons
   failure.limit = succeeded(facts) ? Limit::none : limit_of(facts);
   if (failure.limit != Limit::none) {
     failure.message = limit_message(failure.limit, limits, facts);
-    failure.diagnostics.insert(failure.diagnostics.begin(),
-                               Diagnostic{Diagnostic::Severity::error, "GB005", "", 0, 0, failure.message});
+    failure.diagnostics.insert(
+        failure.diagnostics.begin(),
+        Diagnostic{Diagnostic::Severity::error, build_code_name(BuildCode::GB005), "", 0, 0, failure.message});
     return failure;
   }
   auto is_error = [](const Diagnostic& d) { return d.severity == Diagnostic::Severity::error; };

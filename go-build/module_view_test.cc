@@ -16,13 +16,6 @@ namespace fs = std::filesystem;
 
 class ModuleViewTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    char pattern[] = "/tmp/module-view-test-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern), nullptr);
-    dir_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(dir_); }
-
   sum_verify::VerifiedModule module(const std::string& path, const std::string& version) {
     sum_verify::VerifiedModule made;
     made.module = {path, version};
@@ -40,7 +33,8 @@ class ModuleViewTest : public ::testing::Test {
     return text ? *text : "absent: " + path;
   }
 
-  std::string dir_;
+  TemporaryDirectory temporary_;
+  const std::string dir_ = temporary_.path();
   int made_ = 0;
 };
 

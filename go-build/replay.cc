@@ -1,3 +1,16 @@
+// Theory of operation. For a main package that imports the standard library alone, half of a build's time is the go
+// command finding out that there are two commands to run: compile and link. They are asked of it once, for a
+// placeholder program of ours (`go build -n`), and kept as a Recipe by what they depend on: std cache, go line, flags.
+// A later program of the same kind is built by running the two with its names put in:
+//   recognize   replay_source.cc tells such a program from its imports and file names; in any doubt the go command
+//               builds
+//   recipe      every word of the dry run must be understood (shell_words, tool_words): a line with another tool, a
+//               path of $WORK that is left, a second compile, and there is no recipe
+//   compile     in a sandbox that sees the snapshot and the std packages it imports, and writes one archive
+//   link        in a second sandbox, made while the first one runs, that sees the archive and no source, and writes the
+//               program
+// The result is the go command's, byte for byte (build_test compares). A tool that fails has not decided anything: the
+// go command builds again and has the words for it; only a limit that was hit, or a cancellation, is an answer.
 #include "go-build/replay.h"
 
 #include <fcntl.h>

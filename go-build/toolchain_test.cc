@@ -39,13 +39,7 @@ class Environment {
 
 class ToolchainTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    char pattern[] = "/tmp/toolchain-test-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern), nullptr);
-    dir_ = pattern;
-    ::chmod(pattern, 0755);
-  }
-  void TearDown() override { fs::remove_all(dir_); }
+  void SetUp() override { ASSERT_EQ(::chmod(dir_.c_str(), 0755), 0); }
 
   // A GOROOT with everything that is looked at; its programs are this test's own shell-free stand-ins.
   std::string make_goroot(const std::string& name, const std::string& version) {
@@ -62,7 +56,8 @@ class ToolchainTest : public ::testing::Test {
     return root;
   }
 
-  std::string dir_;
+  TemporaryDirectory temporary_;
+  const std::string dir_ = temporary_.path();
 };
 
 TEST(GoVersion, ParsesReleasesAndOrdersThem) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "ingest/go_text.h"
 #include "ingest/name_key.h"
 #include "ingest/txtar.h"
@@ -44,7 +45,7 @@ bool is_text(std::string_view front) {
 
 ContentKind kind_of_text(std::string_view front) {
   if (!is_text(front)) return ContentKind::binary;
-  const bool go = !read_go_head(front).package.empty();
+  const bool go = !package_clause(front).empty();
   const std::size_t marker = find_marker(front);
   if (marker != std::string_view::npos && !(go && inside_literal(front, marker))) return ContentKind::text_archive;
   return go ? ContentKind::go : ContentKind::text;

@@ -12,13 +12,8 @@ namespace {
 
 class ExecutableTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/executable_test.XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    dir_ = name;
-  }
-  void TearDown() override { EXPECT_OK(remove_tree(AT_FDCWD, dir_)); }
-  std::string dir_;
+  TemporaryDirectory temporary_;
+  const std::string dir_ = temporary_.path();
 };
 
 TEST_F(ExecutableTest, IsCopiedWholeAndCannotBeWrittenAfterwards) {

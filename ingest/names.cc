@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "ingest/name_key.h"
+#include "base/text.h"
 
 namespace sandbox_run::ingest {
 namespace {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/helper_program.h"
 #include "ingest/go_text.h"
 #include "ingest/names.h"
 #include "ingest/snapshot_writer.h"
@@ -160,7 +161,7 @@ Result<Submission> assemble(const Context& context, SnapshotWriter& writer, cons
 }
 
 Result<Submission> snapshot_archive(const Context& context, int archive, ContentKind kind, const std::string& name) {
-  TRY(const std::string helper, archive_reader_path(context.request.libexec_directory));
+  TRY(const std::string helper, helper_program("sandbox-run-unarchive", context.request.libexec_directory));
   TRY(SnapshotWriter writer,
       SnapshotWriter::create(context.destination(), context.request.limits, NameRules::portable, context.narrator));
   SnapshotSink sink(writer);
@@ -175,7 +176,7 @@ Result<Submission> snapshot_text_archive(const Context& context, std::string_vie
   TRY(SnapshotWriter writer,
       SnapshotWriter::create(context.destination(), context.request.limits, NameRules::portable, context.narrator));
   // The Go playground's form: the program first, further files below it.
-  if (!read_go_head(archive.comment).package.empty()) TRY_STATUS(writer.add_file("main.go", archive.comment));
+  if (!package_clause(archive.comment).empty()) TRY_STATUS(writer.add_file("main.go", archive.comment));
   for (const TextArchive::File& file : archive.files) {
     const std::string path(file.name);
     TRY(const bool wanted, writer.begin_file(path, Bytes{file.content.size() + file.add_newline}));

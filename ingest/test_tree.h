@@ -23,13 +23,9 @@ namespace sandbox_run::ingest {
 class TreeTest : public testing::Test {
  protected:
   TreeTest() {
-    char name[] = "/tmp/ingest-test-XXXXXX";
-    if (!::mkdtemp(name)) std::abort();
-    top_ = name;
     EXPECT_OK(make_directories(input()));
     request_.sources = {input()};
   }
-  ~TreeTest() override { EXPECT_OK(remove_tree(AT_FDCWD, top_)); }
 
   std::string input(const std::string& path = "") const { return top_ + "/input" + (path.empty() ? "" : "/" + path); }
 
@@ -70,7 +66,8 @@ class TreeTest : public testing::Test {
     return text ? *text : "";
   }
 
-  std::string top_;
+  TemporaryDirectory temporary_;
+  const std::string top_ = temporary_.path();
   Request request_;
   SilentNarrator narrator_;
   int runs_ = 0;

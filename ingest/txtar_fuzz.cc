@@ -18,10 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   }
   if (at != text.data() + text.size()) std::abort();
   (void)content_kind(text);
-  const GoHead head = read_go_head(text);
-  (void)go_build_matches(head.go_build, {});
-  (void)plus_build_matches(head.plus_build, {});
-  (void)go_build_matches(text, {"tag"});
+  (void)package_clause(text);
   (void)inside_literal(text, size / 2);
   return 0;
 }

@@ -124,29 +124,6 @@ Error ended_early(int status, const std::string& helper, const std::string& name
 
 }  // namespace
 
-Result<std::string> archive_reader_path(const std::string& directory) {
-  constexpr std::string_view kName = "/sandbox-run-unarchive";
-  std::vector<std::string> places;
-  if (!directory.empty()) {
-    places.push_back(directory + std::string(kName));
-  } else {
-    char self[4096];
-    const ssize_t length = ::readlink("/proc/self/exe", self, sizeof self);
-    if (length <= 0 || length == sizeof self)
-      return host_error(errno, "cannot read /proc/self/exe to find the archive reader");
-    const std::string executable(self, static_cast<std::size_t>(length));
-    const std::string libexec = executable.substr(0, executable.rfind('/')) + "/../libexec";
-    places = {libexec + std::string(kName), libexec + "/sandbox-run" + std::string(kName)};
-  }
-  std::string tried;
-  for (const std::string& place : places) {
-    if (::access(place.c_str(), X_OK) == 0) return place;
-    tried += (tried.empty() ? "" : " nor ") + place;
-  }
-  return host_error("archives need the helper sandbox-run-unarchive, which is not at " + tried +
-                    "; install sandbox-run again");
-}
-
 Status unarchive(const std::string& helper, int archive, ContentKind kind, const std::string& name,
                  const Limits& limits, FrameSink& sink) {
   const char* format = format_of(kind);

@@ -10,10 +10,7 @@
 
 namespace sandbox_run::ingest {
 
-// Where the helper is: `directory`/sandbox-run-unarchive, or where that is empty ../libexec (or ../libexec/sandbox-run)
-// beside the directory of the running executable. Fails with: Fault::host, naming the places.
-Result<std::string> archive_reader_path(const std::string& directory);
-
+// `helper`: its path (base/helper_program.h).
 // REQUIRES: `archive` is a regular file nobody else writes, at its start; `kind` is an archive's kind.
 // Thread: forks; the child calls only async-signal-safe functions until it executes the helper.
 // Fails with: Fault::input where the archive is refused (`name` is in the message), where it takes too long, or where

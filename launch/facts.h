@@ -30,7 +30,6 @@ struct ProgramStatus {
   bool exited = false;  // else killed by `signal`
   int exit_code = 0;
   int signal = 0;
-  bool core_dumped = false;
 };
 
 struct DeniedCall {

@@ -112,14 +112,14 @@ class CallObserver {
   virtual void handed_over(const HandedOverCall& call) = 0;
 };
 
-// The three streams. Descriptors are borrowed.
+// The three streams. Descriptors are borrowed. A reader of ours that leaves (EPIPE) closes the program's pipe, as in a
+// shell.
 struct Streams {
   int input = -1;   // read while the program has room; -1: empty
   int output = -1;  // where stdout goes as it comes; -1: nowhere
   int error = -1;
-  bool merge = false;                    // stdout and stderr are one open file: one pipe serves both, order kept
-  Bytes capture{0};                      // also kept in Facts, up to this much of each
-  bool cancel_on_output_closed = false;  // EPIPE of ours: false closes the program's read end, as a shell would
+  bool merge = false;  // stdout and stderr are one open file: one pipe serves both, order kept
+  Bytes capture{0};    // also kept in Facts, up to this much of each
 };
 
 }  // namespace sandbox_run::launch

@@ -113,7 +113,7 @@ OutputPump::Event OutputPump::write_sink() {
   if (put < 0) {
     sink_errno_ = static_cast<int>(-put);
     abandon();
-    return sink_errno_ == EPIPE || sink_errno_ == ECONNRESET ? Event::sink_closed : Event::sink_failed;
+    return sink_errno_ == EPIPE || sink_errno_ == ECONNRESET ? Event::none : Event::sink_failed;
   }
   written_ += static_cast<std::size_t>(put);
   if (written_ == pending_.size()) {

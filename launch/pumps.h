@@ -43,7 +43,7 @@ class OutputPump {
  public:
   OutputPump(UniqueFd pipe, int sink, Bytes capture);
 
-  enum class Event { none, over_budget, sink_closed, sink_failed };
+  enum class Event { none, over_budget, sink_failed };
   void add_poll(std::vector<pollfd>& entries);
   // Moves what can be moved now. `budget`: bytes of output that are left to the run; over_budget: it wrote more, and
   // exactly the budget was passed on.

@@ -17,13 +17,7 @@ namespace fs = std::filesystem;
 
 class ScratchScan : public ::testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/scratch_scan_test.XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    dir_ = name;
-    ASSERT_OK_AND_ASSIGN(root_, open_path(dir_, O_PATH | O_DIRECTORY));
-  }
-  void TearDown() override { EXPECT_OK(remove_tree(AT_FDCWD, dir_)); }
+  void SetUp() override { ASSERT_OK_AND_ASSIGN(root_, open_path(dir_, O_PATH | O_DIRECTORY)); }
   // Sparse: only its size counts.
   void file(const std::string& path, std::uintmax_t size) {
     fs::create_directories(fs::path(dir_ + "/" + path).parent_path());
@@ -31,7 +25,8 @@ class ScratchScan : public ::testing::Test {
     fs::resize_file(dir_ + "/" + path, size);
   }
   bool found() const { return has_file_of_size(root_.get(), Bytes{4096}); }
-  std::string dir_;
+  TemporaryDirectory temporary_;
+  const std::string dir_ = temporary_.path();
   UniqueFd root_;
 };
 

@@ -1,3 +1,13 @@
+// Theory of operation. What a plan means for init and pid 2 is lowered into rows here, in the order in which they will
+// be performed; a row is a step of steps.h, up to three numbers and a text. Nothing inside decides anything: what
+// depends on the plan is a row that is there or not, what depends on the host comes in as LoweringFacts (how many
+// Landlock rights there are, where the mounts' descriptors lie), and what may fail is marked optional: hardenings
+// (hardening_of) unless --require names them, and /proc unless it was asked for. --dry-run prints these rows, so what
+// is shown is what is done.
+//   init's rows first (up to init.filter), then pid 2's: namespace, mounts, root, defaults and limits, hardenings, and
+//   at last what takes privileges away; the filter comes after every step that it would forbid.
+// encode() lays rows, filter and texts out behind the Exchange's fixed part, with offsets instead of pointers: the page
+// is mapped at another address inside. An injected failure (Plan::fail) travels in its row.
 #include "launch/script.h"
 
 #include <fmt/format.h>

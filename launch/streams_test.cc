@@ -118,16 +118,6 @@ TEST_F(ProgramStreams, AReaderThatLeavesGivesTheProgramEpipe) {
   EXPECT_EQ(killed.status->signal, SIGPIPE);
 }
 
-TEST_F(ProgramStreams, AReaderThatLeavesCancelsWhereAskedFor) {
-  Pipe out = make_pipe();
-  out.read.reset();
-  Streams streams = captured();
-  streams.output = out.write.get();
-  streams.cancel_on_output_closed = true;
-  ASSERT_OK_AND_ASSIGN(const Facts facts, run(plan(), {"write", "1", "10000000"}, streams));
-  EXPECT_EQ(facts.ended, EndedBySupervisor::canceled);
-}
-
 TEST_F(ProgramStreams, AStuckReaderDoesNotOutliveTheDeadline) {
   Pipe out = make_pipe();
   Plan short_plan = plan();

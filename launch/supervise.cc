@@ -43,7 +43,6 @@ class Supervision {
         plan_(sandbox.plan),
         start_(start),
         cancel_fd_(cancel_fd),
-        cancel_on_output_closed_(streams.cancel_on_output_closed),
         budget_(plan_.output.count),
         denials_(sandbox.listener.get(), plan_.on_denied, plan_.watched, observer, start),
         output_(std::move(sandbox.stdout_read), streams.output, streams.capture),
@@ -74,7 +73,6 @@ class Supervision {
   const Plan& plan_;
   Clock::time_point start_;
   int cancel_fd_;
-  bool cancel_on_output_closed_;
   std::uint64_t budget_;
   Denials denials_;
   OutputPump output_, error_;
@@ -149,9 +147,6 @@ void Supervision::serve_output(OutputPump& pump) {
       return;
     case OutputPump::Event::over_budget:
       return end(EndedBySupervisor::output);
-    case OutputPump::Event::sink_closed:
-      if (cancel_on_output_closed_) end(EndedBySupervisor::canceled);
-      return;
     case OutputPump::Event::sink_failed:
       if (!failure_) failure_ = host_error(pump.sink_errno(), "cannot pass on what the program writes");
       return end(EndedBySupervisor::none);
@@ -280,7 +275,6 @@ bool Supervision::reached_file_size(const std::optional<ProgramStatus>& status) 
 ProgramStatus program_status(const StatusRecord& record) {
   ProgramStatus status;
   status.exited = record.code == CLD_EXITED;
-  status.core_dumped = record.code == CLD_DUMPED;
   if (status.exited) {
     status.exit_code = record.status;
   } else {

@@ -5,45 +5,14 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/text.h"
+
 namespace sandbox_run::report {
 namespace {
 
 using nlohmann::ordered_json;
 
 std::int64_t count(std::chrono::microseconds time) { return time.count(); }
-
-// The length of the well-formed UTF-8 sequence at the front of `text`; 0 if it is malformed, and -1 if it is only cut
-// off.
-int sequence_length(std::string_view text) {
-  auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  unsigned lead = byte(0);
-  if (lead < 0x80) return 1;
-  std::size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  if (lead < 0xc2 || lead > 0xf4) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if (i == text.size()) return -1;
-    // RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
-    unsigned low = i == 1 && lead == 0xe0 ? 0xa0 : i == 1 && lead == 0xf0 ? 0x90 : 0x80;
-    unsigned high = i == 1 && lead == 0xed ? 0x9f : i == 1 && lead == 0xf4 ? 0x8f : 0xbf;
-    if (byte(i) < low || byte(i) > high) return 0;
-  }
-  return static_cast<int>(length);
-}
-
-// The longest prefix of `text` that is well-formed; `cut_only` is set if all that follows is one unfinished sequence.
-std::size_t valid_utf8_prefix(std::string_view text, bool& cut_only) {
-  std::size_t at = 0;
-  cut_only = false;
-  while (at < text.size()) {
-    int length = sequence_length(text.substr(at));
-    if (length <= 0) {
-      cut_only = length < 0;
-      break;
-    }
-    at += static_cast<std::size_t>(length);
-  }
-  return at;
-}
 
 std::string base64(std::string_view data) {
   std::string text(4 * ((data.size() + 2) / 3) + 1, '\0');
@@ -54,10 +23,10 @@ std::string base64(std::string_view data) {
 }
 
 void add_stream(ordered_json& json, const std::string& name, const launch::Stream& stream) {
-  bool cut_only = false;
-  std::size_t valid = valid_utf8_prefix(stream.captured, cut_only);
+  const std::size_t valid = valid_utf8_prefix(stream.captured);
   // A capture that ends inside a character is still text: the character goes with the rest that was cut.
-  const bool is_text = valid == stream.captured.size() || (stream.truncated && cut_only);
+  const bool is_text = valid == stream.captured.size() ||
+                       (stream.truncated && is_cut_character(std::string_view(stream.captured).substr(valid)));
   json[name] = is_text ? stream.captured.substr(0, valid) : base64(stream.captured);
   json[name + "_encoding"] = is_text ? "utf8" : "base64";
   json[name + "_truncated"] = stream.truncated;
@@ -228,29 +197,6 @@ std::string to_json(const Report& report) {
     json["timeline"].push_back(
         {{"stage", entry.stage}, {"start_us", count(entry.start)}, {"duration_us", count(entry.duration)}});
   return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
-}
-
-std::string escape_for_terminal(std::string_view text) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string safe;
-  safe.reserve(text.size());
-  while (!text.empty()) {
-    int length = sequence_length(text);
-    auto lead = static_cast<unsigned char>(text[0]);
-    // C1 controls are U+0080 to U+009F: c2 80 to c2 9f.
-    const bool is_c1 = length == 2 && lead == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0;
-    const bool is_control = length <= 0 || (lead < 0x20 && lead != '\t') || lead == 0x7f || is_c1;
-    std::size_t taken = length <= 0 ? 1 : static_cast<std::size_t>(length);
-    for (char c : text.substr(0, taken)) {
-      auto byte = static_cast<unsigned char>(c);
-      if (is_control)
-        safe += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
-      else
-        safe += c;
-    }
-    text.remove_prefix(taken);
-  }
-  return safe;
 }
 
 }  // namespace sandbox_run::report

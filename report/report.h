@@ -93,9 +93,6 @@ struct Report {
 // One line of JSON, without a line break at its end; always valid UTF-8.
 std::string to_json(const Report& report);
 
-// Terminal-safe: control characters other than tab become \xNN, so nothing submitted can drive a terminal or a log.
-std::string escape_for_terminal(std::string_view text);
-
 // "SIGKILL" for 9; "SIG64" for those without a name.
 std::string signal_name(int signal);
 

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/testing.h"
+
 namespace sandbox_run::report {
 namespace {
 
@@ -64,10 +66,20 @@ TEST(Report, EveryVerdictHasItsNameAndBack) {
   EXPECT_FALSE(verdict_from_name("accepted"));
 }
 
-TEST(TerminalEscape, NothingSubmittedCanDriveATerminal) {
-  EXPECT_EQ(escape_for_terminal("a\x1b[2Jb\tc\r\n"), "a\\x1b[2Jb\tc\\x0d\\x0a");
-  EXPECT_EQ(escape_for_terminal("\xc2\x9b"), "\\xc2\\x9b");
-  EXPECT_EQ(escape_for_terminal("grüße"), "grüße");
+TEST(Report, TheDocumentationHasEveryVerdict) {
+  ASSERT_OK_AND_ASSIGN(std::string page, read_file(SANDBOX_RUN_SOURCE_DIR "/docs/report.md", Bytes{1 << 20}));
+  const auto add = [&](Verdict verdict) {
+    const int fixed = fixed_exit_status(verdict);
+    const std::string status = fixed >= 0                      ? std::to_string(fixed)
+                               : verdict == Verdict::signalled ? "128 + n"
+                                                               : "the program's";
+    const std::string row =
+        std::string(verdict_name(verdict)) + " | " + status + " | " + std::string(verdict_meaning(verdict));
+    EXPECT_EQ(table_rows(page, std::string(verdict_name(verdict)) + " |"), std::vector<std::string>{row});
+  };
+#define X(name, exit_status, meaning) add(Verdict::name);
+  SANDBOX_RUN_VERDICTS(X)
+#undef X
 }
 
 TEST(SignalName, IsTheOneOfTheManual) {

@@ -13,7 +13,7 @@
 #include <memory>
 
 #include "base/files.h"
-#include "report/report.h"
+#include "base/text.h"
 
 namespace sandbox_run::runner {
 namespace {
@@ -30,7 +30,7 @@ struct Walk {
 
   void skip(const std::string& path, const std::string& why) {
     if (++notes > kMostNotes) return;
-    skipped.push_back("--out: skipped " + report::escape_for_terminal(path) + ": " + why);
+    skipped.push_back("--out: skipped " + escape_line(path) + ": " + why);
   }
 };
 
@@ -56,7 +56,7 @@ void take(Walk& walk, const std::string& path) {
       walk.skip(path, "not a regular file");
     } else if (info.st_nlink != 1) {
       walk.skip(path, "it has more than one name");
-    } else if (report::escape_for_terminal(path) != path) {
+    } else if (escape_line(path) != path) {
       walk.skip(path, "its name is not plain text");
     } else if (static_cast<std::uint64_t>(info.st_size) > walk.left) {
       walk.skip(path, "the files come to more than --scratch");

@@ -15,19 +15,16 @@ namespace {
 class CollectTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/collect_test.XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    dir_ = name;
     std::filesystem::create_directories(dir_ + "/scratch/sub");
     ASSERT_OK_AND_ASSIGN(scratch_, open_path(dir_ + "/scratch", O_PATH | O_DIRECTORY));
   }
-  void TearDown() override { EXPECT_OK(remove_tree(AT_FDCWD, dir_)); }
   void collect_all(Bytes most = Bytes{1 << 20}) {
     collect({{"*", dir_ + "/out"}, {"sub/*", dir_ + "/out"}}, scratch_.get(), most, skipped_);
   }
   bool collected(const std::string& path) const { return std::filesystem::exists(dir_ + "/out/" + path); }
 
-  std::string dir_;
+  TemporaryDirectory temporary_;
+  const std::string dir_ = temporary_.path();
   UniqueFd scratch_;
   std::vector<std::string> skipped_;
 };

@@ -19,7 +19,6 @@
 #include "go-build/elf_gate.h"
 #include "go-build/toolchain.h"
 #include "ingest/executable.h"
-#include "ingest/package_scan.h"
 #include "launch/script.h"
 #include "runner/cancel_watch.h"
 #include "runner/collect.h"
@@ -27,6 +26,7 @@
 #include "runner/run_plan.h"
 #include "runner/traced_run.h"
 #include "store/store.h"
+#include "sum-verify/main_package.h"
 
 namespace sandbox_run::runner {
 
@@ -330,7 +330,8 @@ class Pipeline::Road {
   }
 
   Result<std::optional<sum_verify::VerifiedTree>> verify(const ingest::Submission& submission) {
-    if (request_.action == Request::Action::run) TRY_STATUS(ingest::require_main_package(submission, request_.tags));
+    if (request_.action == Request::Action::run)
+      TRY_STATUS(sum_verify::require_main_package(submission, request_.tags));
     TRY(sum_verify::Verification verification, verify_submission(submission));
     return std::move(verification.tree);
   }
@@ -376,7 +377,7 @@ class Pipeline::Road {
                       : failure.limit == go_build::BuildFailure::Limit::none ? Verdict::build_failed
                                                                              : Verdict::build_limit_exceeded;
     report_.message = outcome.canceled ? "canceled while it was built" : failure.message;
-    report_.build_output = failure.output;
+    report_.build_output = failure.output + (failure.output_truncated ? "(there was more; it is left out)\n" : "");
     report_.diagnostics.insert(report_.diagnostics.end(), failure.diagnostics.begin(), failure.diagnostics.end());
   }
 

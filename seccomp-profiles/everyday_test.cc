@@ -54,16 +54,15 @@ std::string go_command() {
 class Everyday : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    char name[] = "/tmp/sandbox-run-everyday-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    directory_ = name;
+    temporary_ = std::make_unique<TemporaryDirectory>();
+    directory_ = temporary_->path();
     const std::string source = SANDBOX_RUN_SOURCE_DIR "/seccomp-profiles/testdata/everyday";
     std::filesystem::copy(source, directory_ + "/source", std::filesystem::copy_options::recursive);
     // A file that no build cache has seen: the compiler runs every time, not only the linker.
     ASSERT_OK(replace_file(directory_ + "/source/stamp.go",
                            "package main\n\nconst stamp = \"" + directory_ + "\"\n\nvar _ = stamp\n"));
   }
-  static void TearDownTestSuite() { std::filesystem::remove_all(directory_); }
+  static void TearDownTestSuite() { temporary_.reset(); }
 
   static void build() {
     if (access((directory_ + "/everyday").c_str(), X_OK) == 0) return;
@@ -80,8 +79,10 @@ class Everyday : public ::testing::Test {
     EXPECT_EQ(built.run.describe_denied(), "");
   }
 
+  static std::unique_ptr<TemporaryDirectory> temporary_;
   static std::string directory_;
 };
+std::unique_ptr<TemporaryDirectory> Everyday::temporary_;
 std::string Everyday::directory_;
 
 TEST_F(Everyday, TheGoCommandBuildsAndNothingIsDenied) {

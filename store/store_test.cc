@@ -23,13 +23,6 @@ using namespace unit_literals;
 
 class StoreTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/store_test.XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    dir_ = name;
-  }
-  void TearDown() override { EXPECT_OK(remove_tree(AT_FDCWD, dir_)); }
-
   std::vector<std::string> names_in(const std::string& directory) {
     std::vector<std::string> names;
     for (const auto& entry : fs::directory_iterator(directory)) names.push_back(entry.path().filename());
@@ -46,7 +39,8 @@ class StoreTest : public ::testing::Test {
     ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
   }
 
-  std::string dir_;
+  TemporaryDirectory temporary_;
+  const std::string dir_ = temporary_.path();
 };
 
 // Runs `body` in a child process; its exit status says whether it went well.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/text.h"
 #include "sum-verify/text.h"
 #include "sum-verify/unicode.h"
 

@@ -1,7 +1,22 @@
+// Theory of operation. Everything a build reads of a module passes through here once, and is remembered by what it is:
+// a go.mod by the module of the build list that asked for it (a replacement answers for another path), a zip by its own
+// path and version. The order is the same for both and never changes:
+//   name      a path or version that breaks the rules (SV305) goes no further: no cache and no URL is asked for it
+//   line      go.sum must have an h1 line (SV201, SV202), or nothing is fetched at all: what nobody vouches for is of
+//             no use
+//   bytes     the source (store, module cache, proxy) hands them over; it is believed in nothing (SV203, SV204)
+//   hash      computed here, compared with go.sum (SV101, SV102); a mismatch then says which file, as far as a manifest
+//             of a good copy or go.sum's line for the go.mod can tell
+//   meaning   only what the hash vouched for is used: the zip, whose rules were checked while it was read (SV304), the
+//             go.mod, its declared path and language version (SV301, SV306, SV408), and both must agree (SV103)
+// nullptr is an answer and always has a finding behind it, but for Need::optional: those are counted in one note
+// (SV605). A directory replacement has no hash: it is part of the submission, whose snapshot is hashed as a whole.
+// keep() puts into the store what was verified and nothing else.
 #include "sum-verify/evidence.h"
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "sum-verify/module_path.h"
 #include "sum-verify/text.h"
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/text.h"
 #include "sum-verify/text.h"
 
 namespace sandbox_run::sum_verify {

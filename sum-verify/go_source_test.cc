@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "sum-verify/build_constraint.h"
-
 namespace sandbox_run::sum_verify {
 namespace {
 
@@ -78,57 +76,6 @@ TEST(AssemblyIncludes, AreFoundHoweverTheyAreWritten) {
   EXPECT_EQ(includes[0].line, 2);
   EXPECT_EQ(includes[1].file, "/dev/zero");
   EXPECT_EQ(includes[2].file, "../h");
-}
-
-BuildContext context_with(std::set<std::string, std::less<>> tags = {}, int minor = 26) {
-  return {std::move(tags), minor};
-}
-
-TEST(BuildConstraint, FileNames) {
-  const BuildContext context = context_with();
-  for (const char* yes :
-       {"a.go", "linux.go", "amd64.go", "a_linux.go", "a_amd64.go", "a_linux_amd64.go", "a_linux_test.go", "a_unix.go",
-        "a_foo.go", "a_test.go", "windows_test.go", "x_linux.s", "a_linux_b.go"}) {
-    EXPECT_EQ(match_file_name(yes, context), Truth::yes) << yes;
-  }
-  for (const char* no : {"a_windows.go", "a_arm64.go", "a_linux_arm64.go", "a_darwin_amd64.go", "a_windows_test.go",
-                         "evil_windows_amd64.syso", "a_js_wasm.s", "_windows.go"}) {
-    EXPECT_EQ(match_file_name(no, context), Truth::no) << no;
-  }
-}
-
-TEST(BuildConstraint, Expressions) {
-  const BuildContext context = context_with({"mine"});
-  for (const char* yes : {"linux", "amd64 && linux", "windows || unix", "!cgo", "!(windows || darwin)", "go1.1",
-                          "go1.26", "mine", "gc && !ignore", "!go1.27", "amd64.v1"}) {
-    EXPECT_EQ(evaluate_constraint(yes, context), Truth::yes) << yes;
-  }
-  for (const char* no : {"windows", "cgo", "go1.27", "linux && cgo", "ignore", "go1.026", "race", "amd64.v3"}) {
-    EXPECT_EQ(evaluate_constraint(no, context), Truth::no) << no;
-  }
-  EXPECT_EQ(evaluate_constraint("goexperiment.simd", context), Truth::maybe);
-  EXPECT_EQ(evaluate_constraint("goexperiment.simd && windows", context), Truth::no);
-  EXPECT_EQ(evaluate_constraint("go1.30", context_with({}, 0)), Truth::maybe);
-  for (const char* bad : {"", "&&", "linux &&", "(linux", "linux)", "!!linux", "linux windows", "a-b"}) {
-    EXPECT_FALSE(evaluate_constraint(bad, context).has_value()) << bad;
-  }
-  EXPECT_FALSE(evaluate_constraint(std::string(100'000, '('), context).has_value());
-}
-
-TEST(BuildConstraint, Headers) {
-  const BuildContext context = context_with();
-  EXPECT_EQ(match_header("//go:build windows\n\npackage p\n", context), Truth::no);
-  EXPECT_EQ(match_header("//go:build windows\npackage p\n", context), Truth::no);
-  EXPECT_EQ(match_header("// c\n\n//go:build !windows\npackage p\n", context), Truth::yes);
-  EXPECT_EQ(match_header("package p\n//go:build windows\n", context), Truth::yes);
-  EXPECT_EQ(match_header("/* x */ //go:build windows\npackage p\n", context), Truth::yes);
-  EXPECT_EQ(match_header("/*\n//go:build windows\n*/\npackage p\n", context), Truth::yes);
-  EXPECT_EQ(match_header("\xEF\xBB\xBF//go:build windows\npackage p\n", context), Truth::no);
-  EXPECT_EQ(match_header("// +build windows\n\npackage p\n", context), Truth::no);
-  EXPECT_EQ(match_header("// +build windows\npackage p\n", context), Truth::yes);
-  EXPECT_EQ(match_header("// +build linux,!cgo windows\n// +build amd64\n\npackage p\n", context), Truth::yes);
-  EXPECT_EQ(match_header("// +build windows\n//go:build linux\n\npackage p\n", context), Truth::yes);
-  EXPECT_EQ(match_header("//go:build linux\n//go:build windows\npackage p\n", context), Truth::maybe);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "sum-verify/go_sum.h"
 
+#include "base/text.h"
 #include "sum-verify/text.h"
 
 namespace sandbox_run::sum_verify {

@@ -2,6 +2,8 @@
 
 #include <optional>
 
+#include "base/text.h"
+
 namespace sandbox_run::sum_verify {
 namespace {
 
@@ -18,11 +20,6 @@ bool take_number(std::string_view& text, std::string_view& number) {
   number = text.substr(0, length);
   text.remove_prefix(length);
   return true;
-}
-
-int compare_numbers(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return a.size() < b.size() ? -1 : 1;
-  return a.compare(b);
 }
 
 std::optional<Parts> parse(std::string_view text) {

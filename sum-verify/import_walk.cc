@@ -184,10 +184,7 @@ Result<std::vector<ImportWalk::Place>> ImportWalk::vendored_candidates(const std
   std::vector<Place> places;
   add_from_submission(path, places);
   const std::string directory = "vendor/" + path;
-  if (submission_.has_go_files(directory)) {
-    vendored_packages_.insert(path);
-    places.push_back({&submission_, {}, directory, main_.directory(), false});
-  }
+  if (submission_.has_go_files(directory)) places.push_back({&submission_, {}, directory, main_.directory(), false});
   return places;
 }
 

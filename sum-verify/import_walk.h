@@ -34,8 +34,6 @@ class ImportWalk {
 
   // True where every import was found or is the standard library's.
   bool complete() const { return complete_; }
-  // Import paths found in vendor/, sorted.
-  const std::set<std::string>& vendored_packages() const { return vendored_packages_; }
 
  private:
   struct Place {
@@ -69,7 +67,6 @@ class ImportWalk {
   WalkRequest request_;
   std::deque<Package> queue_;
   std::set<std::string> seen_;
-  std::set<std::string> vendored_packages_;
   bool complete_ = true;
 };
 

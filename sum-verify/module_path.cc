@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/text.h"
 #include "sum-verify/semver.h"
 #include "sum-verify/unicode.h"
 
@@ -243,7 +244,7 @@ Result<std::string> unescape_version(std::string_view escaped) {
 std::string fold_case(std::string_view text) {
   std::string folded;
   folded.reserve(text.size());
-  while (!text.empty()) append_rune(folded, fold_rune(next_rune(text)));
+  while (!text.empty()) append_utf8(folded, fold_rune(next_rune(text)));
   return folded;
 }
 

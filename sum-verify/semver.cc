@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace sandbox_run::sum_verify {
 namespace {
 
@@ -39,11 +41,6 @@ bool take_identifiers(std::string_view& text, char stop, bool leading_zeros, std
   taken = text.substr(0, end);
   text.remove_prefix(end);
   return true;
-}
-
-int compare_numbers(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return a.size() < b.size() ? -1 : 1;
-  return a.compare(b);
 }
 
 std::string_view take_identifier(std::string_view& text) {

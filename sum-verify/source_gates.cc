@@ -4,6 +4,7 @@
 #include <array>
 #include <set>
 
+#include "base/text.h"
 #include "sum-verify/text.h"
 
 namespace sandbox_run::sum_verify {

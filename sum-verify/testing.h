@@ -23,25 +23,6 @@ namespace sandbox_run::sum_verify::testing {
 
 using Files = std::vector<std::pair<std::string, std::string>>;  // name, content; order and duplicates kept
 
-// A directory that goes when the test ends.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string pattern = std::filesystem::temp_directory_path().string() + "/sum-verify-test-XXXXXX";
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
 struct ZipOptions {
   bool deflate = true;
   bool descriptors = false;  // CRC and sizes behind the data, as Go's own writer has them

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "sum-verify/unicode.h"
 
 namespace sandbox_run::sum_verify {
@@ -52,7 +53,7 @@ bool take_escape(std::string_view& text, std::string& out) {
     return true;
   }
   if (*value > 0x10FFFF || (*value >= 0xD800 && *value <= 0xDFFF)) return false;
-  append_rune(out, *value);
+  append_utf8(out, *value);
   return true;
 }
 
@@ -75,20 +76,6 @@ std::vector<std::string_view> fields(std::string_view text) {
   return found;
 }
 
-std::string_view take_line(std::string_view& text) {
-  const std::size_t end = text.find('\n');
-  const std::string_view line = text.substr(0, end);
-  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-  return line;
-}
-
-std::string_view trim(std::string_view text) {
-  constexpr std::string_view kSpaces = " \t\r\n\v\f";
-  const std::size_t first = text.find_first_not_of(kSpaces);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kSpaces) - first + 1);
-}
-
 std::optional<std::string> unquote(std::string_view literal) {
   if (literal.size() < 2 || literal.front() != literal.back()) return std::nullopt;
   std::string_view body = literal.substr(1, literal.size() - 2);
@@ -103,7 +90,7 @@ std::optional<std::string> unquote(std::string_view literal) {
     const char c = body[0];
     if (c == '"' || c == '\n') return std::nullopt;
     if (c != '\\') {
-      append_rune(out, next_rune(body));  // invalid UTF-8 becomes U+FFFD, as in Go
+      append_utf8(out, next_rune(body));  // invalid UTF-8 becomes U+FFFD, as in Go
       continue;
     }
     body.remove_prefix(1);
@@ -113,18 +100,12 @@ std::optional<std::string> unquote(std::string_view literal) {
 }
 
 std::string quote(std::string_view text) {
-  std::string out = "\"";
+  std::string escaped;
   for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') out += '\\';
-    if (byte < 0x20 || byte == 0x7F) {
-      constexpr char kHex[] = "0123456789abcdef";
-      out += {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
-    } else {
-      out += c;
-    }
+    if (c == '"' || c == '\\') escaped += '\\';
+    escaped += c;
   }
-  return out + "\"";
+  return '"' + escape_line(escaped) + '"';
 }
 
 std::optional<std::string> resolve_inside(std::string_view path) {

@@ -11,16 +11,11 @@ namespace sandbox_run::sum_verify {
 // strings.Fields of Go: split at runs of Unicode white space. Views into `text`.
 std::vector<std::string_view> fields(std::string_view text);
 
-// Takes the line at the front of `text`, without its '\n', off it. REQUIRES: text not empty.
-std::string_view take_line(std::string_view& text);
-
-// strings.TrimSpace of Go, for ASCII white space, which is all that build constraints know.
-std::string_view trim(std::string_view text);
-
 // strconv.Unquote of Go for "…" and `…` literals; nullopt where the literal is malformed.
 std::optional<std::string> unquote(std::string_view literal);
 
-// The text in double quotes with control characters escaped, so that a message stays one line.
+// The text in double quotes with control characters escaped, as everywhere (base/text.h), so that a message stays one
+// line.
 std::string quote(std::string_view text);
 
 // `path` with "." and ".." resolved and slashes collapsed, relative to the root; nullopt where it leaves the root.

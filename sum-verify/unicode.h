@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 namespace sandbox_run::sum_verify {
@@ -11,12 +10,11 @@ bool is_letter(char32_t rune);     // unicode.IsLetter
 bool is_printable(char32_t rune);  // unicode.IsPrint
 bool is_space(char32_t rune);      // unicode.IsSpace
 
-// Takes one rune off the front of `text`. Invalid UTF-8 gives U+FFFD and takes one byte. REQUIRES: text not empty.
+// Takes one rune off the front of `text`. Invalid UTF-8 gives U+FFFD and takes one byte, as in Go. REQUIRES: text not
+// empty.
 char32_t next_rune(std::string_view& text);
-bool is_valid_utf8(std::string_view text);
 
 // The smallest rune of the simple folding orbit, with ASCII letters in lowercase.
 char32_t fold_rune(char32_t rune);
-void append_rune(std::string& text, char32_t rune);
 
 }  // namespace sandbox_run::sum_verify

@@ -1,8 +1,19 @@
+// Theory of operation. In vendor mode the go command builds the files below vendor/ and compares nothing: modules.txt
+// says which module each package belongs to, and go.mod must agree with it, that is all. So there are two checks.
+//   consistency   modules.txt against go.mod, both ways, with Go's own words (SV307): requirements marked explicit,
+//                 replacements marked the same.
+//   content       every file below vendor/ belongs to the module with packages whose path is the longest prefix of its
+//                 own (or to none: SV105). The module's verified zip, or its replacement directory, has the file
+//                 (SV105) with the same bytes (SV104). Where the zip is not at hand the files are built as they are,
+//                 and a note says how many and of what (SV604).
+// modules.txt also carries each module's language version, which changes what the compiler accepts and does and which
+// no hash covers: it is compared with the module's own go.mod (SV106).
 #include "sum-verify/vendor.h"
 
 #include <algorithm>
 #include <optional>
 
+#include "base/text.h"
 #include "sum-verify/go_version.h"
 #include "sum-verify/module_path.h"
 #include "sum-verify/semver.h"

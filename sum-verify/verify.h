@@ -37,7 +37,6 @@ class ModuleSource {
 struct Options {
   std::vector<std::string> tags;     // build tags, in addition to the toolchain's own
   std::string toolchain_go_version;  // "1.26.8": a go or toolchain line above it is refused
-  bool unpinned = false;             // module@version without --pin
   bool tests = false;                // also the packages that _test.go files of the asked package import
 };
 

@@ -1,3 +1,8 @@
+// Theory of operation. One function a step, raw system calls only: no allocation, no C library, no state but
+// ScriptState and the calling process itself. Each answers 0 or more, or a negative errno, which travels back with the
+// step's name; none of them decides whether to go on. Descriptors come from the supervisor by number, texts by offset
+// into the exchange page, and both are ours: nothing of a submitter's is in this process yet. Where a path is opened at
+// all it is opened below the new root and no link is followed.
 #include "launch/init/actions.h"
 
 #include <linux/capability.h>

@@ -1,26 +1,28 @@
-#include "ingest/package_scan.h"
+#include "sum-verify/main_package.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <memory>
 #include <set>
 
-#include "base/files.h"
-#include "ingest/go_text.h"
 #include "ingest/names.h"
+#include "sum-verify/package_scan.h"
+#include "sum-verify/source_tree.h"
 
-namespace sandbox_run::ingest {
+namespace sandbox_run::sum_verify {
 namespace {
 
 // What the Go files of one directory say.
 struct Package {
   std::set<std::string> names;  // of the files that count
   bool tests = false;           // has _test.go files
-  bool excluded = false;        // has files that constraints or their names exclude
+  bool excluded = false;        // has files, and constraints or their names exclude all of them
 };
-using Packages = std::map<std::string, Package>;  // by directory, "." is the root
+
+using ingest::escape;
+using ingest::Submission;
+using ingest::SubmittedFile;
 
 std::string directory_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
@@ -31,51 +33,23 @@ std::string shown(const std::string& directory) { return directory == "." ? "." 
 
 std::string plain(const std::string& package) { return package.starts_with("./") ? package.substr(2) : package; }
 
-// The front of a file: more than enough for licence and package comment, and for most whole files.
-Result<std::string> front(const Submission& submission, const std::string& path) {
-  constexpr std::size_t kFront = 256 * 1024;
-  TRY(const UniqueFd fd, open_beneath(submission.root.get(), path, O_RDONLY | O_NOFOLLOW, kResolveStrict));
-  std::string text(kFront, '\0');
-  std::size_t have = 0;
-  while (have < text.size()) {
-    const ssize_t got = ::read(fd.get(), text.data() + have, text.size() - have);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return host_error(errno, "cannot read " + escape(path) + " of the snapshot");
-    if (got == 0) break;
-    have += static_cast<std::size_t>(got);
-  }
-  text.resize(have);
-  return text;
+BuildContext context_of(const std::vector<std::string>& tags) {
+  BuildContext context;
+  context.tags.insert(tags.begin(), tags.end());
+  return context;
 }
 
-Status add(const Submission& submission, const std::string& path, const std::vector<std::string>& tags,
-           Package& package) {
-  const std::string base = path.substr(path.rfind('/') + 1);
-  if (base.ends_with("_test.go")) {
-    package.tests = true;
-    return {};
-  }
-  if (!file_name_matches(base)) {
-    package.excluded = true;
-    return {};
-  }
-  TRY(const std::string text, front(submission, path));
-  const GoHead head = read_go_head(text);
-  const bool wanted =
-      !head.go_build.empty() ? go_build_matches(head.go_build, tags) : plus_build_matches(head.plus_build, tags);
-  if (!wanted || head.package == "documentation")
-    package.excluded = true;
-  else if (!head.package.empty())
-    package.names.insert(head.package);
-  return {};
-}
-
-Result<Package> package_at(const Submission& submission, const std::string& directory,
-                           const std::vector<std::string>& tags) {
+Result<Package> package_at(const SourceTree& tree, const std::string& directory, const BuildContext& context) {
+  TRY(const PackageScan scan, scan_package(tree, directory, context, {}));
   Package package;
-  for (const SubmittedFile& file : submission.files)
-    if (file.path.ends_with(".go") && directory_of(file.path) == directory)
-      TRY_STATUS(add(submission, file.path, tags, package));
+  for (const auto* files : {&scan.go_files, &scan.cgo_files})
+    for (const ScannedGoFile& file : *files)
+      if (!file.source.package.empty()) package.names.insert(file.source.package);
+  for (const std::string& name : tree.list(directory)) {
+    if (!name.ends_with(".go")) continue;
+    (name.ends_with("_test.go") ? package.tests : package.excluded) = true;
+  }
+  package.excluded &= scan.go_files.empty() && scan.cgo_files.empty();
   return package;
 }
 
@@ -150,11 +124,12 @@ Error no_program(const Submission& submission, const std::string& problem, const
 
 Status require_main_files(const Submission& submission) {
   std::string other;
+  const std::unique_ptr<SourceTree> tree = submission_tree(submission, ".");
   for (const std::string& path : submission.go_files) {
     if (path.ends_with("_test.go"))
       return input_error(fmt::format("{} is a test file: 'sandbox-run test' runs those", escape(path)));
-    TRY(const std::string text, front(submission, path));
-    const std::string package = read_go_head(text).package;
+    TRY(const std::string text, tree->read(path));
+    const std::string package = scan_go_source(text).package;
     // Constraints do not count for files that are named: "go run gen.go" runs one tagged ignore.
     if (package == "main") return {};
     if (other.empty())
@@ -169,15 +144,14 @@ Status require_main_files(const Submission& submission) {
 
 Result<std::vector<std::string>> main_packages(const Submission& submission, const std::vector<std::string>& tags) {
   const Outside outside(submission);
-  Packages packages;
-  for (const SubmittedFile& file : submission.files) {
-    if (!file.path.ends_with(".go")) continue;
-    const std::string directory = directory_of(file.path);
-    if (!outside(directory)) TRY_STATUS(add(submission, file.path, tags, packages[directory]));
-  }
+  const std::unique_ptr<SourceTree> tree = submission_tree(submission, ".");
+  const BuildContext context = context_of(tags);
   std::vector<std::string> found;
-  for (const auto& [directory, package] : packages)
+  for (const std::string& directory : tree->directories()) {
+    if (outside(directory) || !tree->has_go_files(directory)) continue;
+    TRY(const Package package, package_at(*tree, directory, context));
     if (package.names.contains("main")) found.push_back(shown(directory));
+  }
   std::sort(found.begin(), found.end());
   return found;
 }
@@ -188,7 +162,8 @@ Status require_main_package(const Submission& submission, const std::vector<std:
   if (submission.package.ends_with("/...") || submission.package == "...") {
     problem = fmt::format("{} stands for every package, and a run needs one program", escape(submission.package));
   } else {
-    TRY(const Package package, package_at(submission, plain(submission.package), tags));
+    const std::unique_ptr<SourceTree> tree = submission_tree(submission, ".");
+    TRY(const Package package, package_at(*tree, plain(submission.package), context_of(tags)));
     if (package.names.contains("main")) return {};
     problem = what_is_there(submission.package == "." ? escape(submission.name) : escape(submission.package), package);
   }
@@ -196,4 +171,4 @@ Status require_main_package(const Submission& submission, const std::vector<std:
   return no_program(submission, problem, candidates);
 }
 
-}  // namespace sandbox_run::ingest
+}  // namespace sandbox_run::sum_verify

@@ -1,10 +1,10 @@
-#include "ingest/package_scan.h"
+#include "sum-verify/main_package.h"
 
 #include <gmock/gmock.h>
 
 #include "ingest/test_tree.h"
 
-namespace sandbox_run::ingest {
+namespace sandbox_run::sum_verify {
 namespace {
 
 using testing::AllOf;
@@ -13,9 +13,9 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-class PackageScan : public TreeTest {
+class MainPackage : public ingest::TreeTest {
  protected:
-  PackageScan() { put("go.mod", "module m\n"); }
+  MainPackage() { put("go.mod", "module m\n"); }
   // "" where the package asked for is a program.
   std::string problem(const std::vector<std::string>& tags = {}) {
     auto submission = take();
@@ -35,14 +35,14 @@ class PackageScan : public TreeTest {
   }
 };
 
-TEST_F(PackageScan, AProgramAtTheRootIsEnough) {
+TEST_F(MainPackage, AProgramAtTheRootIsEnough) {
   put("main.go", "// Licence\n/* more */ package main\n");
   put("cmd/a/a.go", "package main\n");
   EXPECT_EQ(problem(), "");
   EXPECT_THAT(mains(), ElementsAre(".", "./cmd/a"));
 }
 
-TEST_F(PackageScan, CandidatesAreNamedNeverGuessed) {
+TEST_F(MainPackage, CandidatesAreNamedNeverGuessed) {
   EXPECT_THAT(problem(), AllOf(HasSubstr("no Go files"), HasSubstr("no directory of it has a package main")));
   put("cmd/a/a.go", "package main\n");
   EXPECT_THAT(problem(), AllOf(HasSubstr("no Go files"), HasSubstr("the program is in ./cmd/a")));
@@ -55,7 +55,7 @@ TEST_F(PackageScan, CandidatesAreNamedNeverGuessed) {
   EXPECT_EQ(problem(), "");
 }
 
-TEST_F(PackageScan, WhatTheGoCommandLeavesOutIsLeftOut) {
+TEST_F(MainPackage, WhatTheGoCommandLeavesOutIsLeftOut) {
   for (const char* path : {"vendor/v/v.go", "testdata/t.go", "_x/x.go", ".y/y.go", "nested/n.go", "a/testdata/b/b.go"})
     put(path, "package main\n");
   put("nested/go.mod", "module n\n");
@@ -69,12 +69,12 @@ TEST_F(PackageScan, WhatTheGoCommandLeavesOutIsLeftOut) {
   EXPECT_EQ(problem(), "");
 }
 
-TEST_F(PackageScan, OnlyTestFilesSaysSo) {
+TEST_F(MainPackage, OnlyTestFilesSaysSo) {
   put("t_test.go", "package main\n");
   EXPECT_THAT(problem(), HasSubstr("only test files"));
 }
 
-TEST_F(PackageScan, NamedFilesAreJudgedAlone) {
+TEST_F(MainPackage, NamedFilesAreJudgedAlone) {
   put("gen.go", "//go:build ignore\n\npackage main\n");
   put("lib.go", "package lib\n");
   request_.sources = {input("gen.go")};
@@ -89,7 +89,7 @@ TEST_F(PackageScan, NamedFilesAreJudgedAlone) {
   EXPECT_THAT(problem(), HasSubstr("package clause"));
 }
 
-TEST_F(PackageScan, PackagesAreLookedForInTheModuleThatWasAsked) {
+TEST_F(MainPackage, PackagesAreLookedForInTheModuleThatWasAsked) {
   put("app/go.mod", "module app\n");
   put("app/cmd/main.go", "package main\n");
   put("app/lib/lib.go", "package lib\n");
@@ -99,7 +99,7 @@ TEST_F(PackageScan, PackagesAreLookedForInTheModuleThatWasAsked) {
   EXPECT_THAT(problem(), AllOf(HasSubstr("./app/cmd"), Not(HasSubstr("other"))));
 }
 
-TEST_F(PackageScan, TheCandidateOfAnArchiveIsNamedAsItCanBeGiven) {
+TEST_F(MainPackage, TheCandidateOfAnArchiveIsNamedAsItCanBeGiven) {
   put("app.txtar", "-- go.mod --\nmodule m\n-- cmd/a/a.go --\npackage main\n");
   request_.sources = {input("app.txtar")};
   EXPECT_THAT(problem(), HasSubstr("name it as app.txtar/cmd/a"));
@@ -107,7 +107,7 @@ TEST_F(PackageScan, TheCandidateOfAnArchiveIsNamedAsItCanBeGiven) {
   EXPECT_EQ(problem(), "");
 }
 
-TEST_F(PackageScan, HostileNamesAreEscapedInMessages) {
+TEST_F(MainPackage, HostileNamesAreEscapedInMessages) {
   put("lib.go",
       "package l\xc2\x9b"
       "31m\n");
@@ -115,4 +115,4 @@ TEST_F(PackageScan, HostileNamesAreEscapedInMessages) {
 }
 
 }  // namespace
-}  // namespace sandbox_run::ingest
+}  // namespace sandbox_run::sum_verify
