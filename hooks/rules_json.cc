@@ -25,8 +25,6 @@ ordered_json json_of(const JoinPoint& at) {
       return {{"module", at.pattern}};
     case Kind::receiver:
       return {{"receiver", at.pattern}};
-    case Kind::literal:
-      return {{"literal", at.pattern}};
     case Kind::directive:
       return {{"directive", at.pattern}};
     case Kind::signature: {
@@ -35,10 +33,11 @@ ordered_json json_of(const JoinPoint& at) {
       if (!at.returns.empty()) signature["returns"] = at.returns;
       return {{"signature", signature}};
     }
-    case Kind::call: {
-      ordered_json call = {{"call", at.pattern}};
-      if (!at.in.empty()) call["in"] = at.in;
-      return call;
+    case Kind::call:
+    case Kind::literal: {
+      ordered_json place = {{at.kind == Kind::call ? "call" : "literal", at.pattern}};
+      if (!at.in.empty()) place["in"] = at.in;
+      return place;
     }
     case Kind::all_of:
       return {{"all_of", parts()}};
