@@ -95,6 +95,8 @@ std::string to_json(const RuleSet& rules) {
                         {"file", rule.position.file}, {"line", rule.position.line},
                         {"at", built["at"]},          {"advice", built["advice"]},
                         {"inputs", rule.inputs},      {"hash", sha256(dump(built)).hex().substr(0, 16)}};
+    // A set is used as a whole: a program without SQL may use std:sql, and that matches nothing.
+    if (rule.position.file != rules.file) one["optional"] = true;
     list.push_back(std::move(one));
   }
   return dump({{"version", 1}, {"file", rules.file}, {"rules", list}});
