@@ -128,9 +128,9 @@ class Parser {
         while (!at_end() && !take("\\E")) {
           TRY(std::uint32_t literal, rune());
           TRY(RegexpNode part, one_rune(literal));
-          TRY_STATUS(repetition(part));
           node.parts.push_back(std::move(part));
         }
+        if (!node.parts.empty()) TRY_STATUS(repetition(node.parts.back()));  // of the last literal
         continue;
       }
       TRY(RegexpNode part, atom(depth));

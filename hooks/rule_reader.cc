@@ -315,8 +315,8 @@ Result<JoinPoint> RuleReader::join_point(const YamlNode& node, int depth) {
     return fail(node,
                 "where? name one of function, package, module, receiver, signature, call, literal, directive, all-of, "
                 "any-of, not");
-  if (in && point.kind != Kind::call)
-    return fail(*in, "'in' goes with 'call': it names the function that makes the call");
+  if (in && point.kind != Kind::call && point.kind != Kind::literal)
+    return fail(*in, "'in' goes with 'call' and 'literal': it names the function around it");
   switch (point.kind) {
     case Kind::all_of:
     case Kind::any_of:
@@ -335,7 +335,7 @@ Result<JoinPoint> RuleReader::join_point(const YamlNode& node, int depth) {
   }
   TRY(point.pattern, pattern(*chosen, "the pattern"));
   if (in) {
-    TRY(point.in, pattern(*in, "the calling function's pattern"));
+    TRY(point.in, pattern(*in, "the pattern of the function around it"));
   }
   return point;
 }

@@ -36,7 +36,7 @@ struct JoinPoint {
   };
   Kind kind = Kind::function;
   std::string pattern;               // function, package, module, receiver, call, literal, directive
-  std::string in;                    // call: the calling function's pattern; empty: any
+  std::string in;                    // call, literal: the function around it; empty: any
   std::vector<std::string> has;      // signature: parameter types
   std::vector<std::string> returns;  // signature: result types
   std::vector<JoinPoint> parts;      // all_of, any_of; negation has one

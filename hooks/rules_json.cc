@@ -25,8 +25,6 @@ ordered_json json_of(const JoinPoint& at) {
       return {{"module", at.pattern}};
     case Kind::receiver:
       return {{"receiver", at.pattern}};
-    case Kind::literal:
-      return {{"literal", at.pattern}};
     case Kind::directive:
       return {{"directive", at.pattern}};
     case Kind::signature: {
@@ -35,10 +33,11 @@ ordered_json json_of(const JoinPoint& at) {
       if (!at.returns.empty()) signature["returns"] = at.returns;
       return {{"signature", signature}};
     }
-    case Kind::call: {
-      ordered_json call = {{"call", at.pattern}};
-      if (!at.in.empty()) call["in"] = at.in;
-      return call;
+    case Kind::call:
+    case Kind::literal: {
+      ordered_json place = {{at.kind == Kind::call ? "call" : "literal", at.pattern}};
+      if (!at.in.empty()) place["in"] = at.in;
+      return place;
     }
     case Kind::all_of:
       return {{"all_of", parts()}};
@@ -96,6 +95,8 @@ std::string to_json(const RuleSet& rules) {
                         {"file", rule.position.file}, {"line", rule.position.line},
                         {"at", built["at"]},          {"advice", built["advice"]},
                         {"inputs", rule.inputs},      {"hash", sha256(dump(built)).hex().substr(0, 16)}};
+    // A set is used as a whole: a program without SQL may use std:sql, and that matches nothing.
+    if (rule.position.file != rules.file) one["optional"] = true;
     list.push_back(std::move(one));
   }
   return dump({{"version", 1}, {"file", rules.file}, {"rules", list}});
