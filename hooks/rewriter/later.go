@@ -1,0 +1,4 @@
+package main
+
+func runListFunctions(args []string) error { return nil }
+func runShowSource(args []string) error    { return nil }

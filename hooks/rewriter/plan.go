@@ -1,0 +1,271 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+)
+
+// plan.json: what a build with these rules will hook.
+type plan struct {
+	Version      int              `json:"version"`
+	GoVersion    string           `json:"go_version"`
+	Packages     []plannedPackage `json:"packages"`
+	Dependencies []string         `json:"dependencies"`
+	Refused      []refusal        `json:"refused"`
+	Errors       []planError      `json:"errors"`
+}
+
+type plannedPackage struct {
+	Path     string        `json:"path"`
+	Standard bool          `json:"standard"`
+	Module   string        `json:"module"`
+	Hash     string        `json:"hash"`
+	Sites    []plannedSite `json:"sites"`
+}
+
+type plannedSite struct {
+	Rule     int    `json:"rule"`
+	Function string `json:"function"`
+	File     string `json:"file"`
+	Line     int    `json:"line"`
+}
+
+type refusal struct {
+	Rule     int    `json:"rule"`
+	Line     int    `json:"line"`
+	Function string `json:"function"`
+	Why      string `json:"why"`
+}
+
+type planError struct {
+	Rule    int    `json:"rule"`
+	Line    int    `json:"line"`
+	Message string `json:"message"`
+	// NotInBuild: the rule names a package of the standard library that the program does not use.
+	NotInBuild bool `json:"not_in_build,omitempty"`
+}
+
+// planArgs are the flags of plan; what is not its own goes to go list.
+type planArgs struct {
+	rules, out, runtime string
+	list                []string
+}
+
+func parsePlanArgs(args []string) (*planArgs, error) {
+	a := &planArgs{}
+	for i := 0; i < len(args); i++ {
+		name, value, joined := strings.Cut(strings.TrimLeft(args[i], "-"), "=")
+		target := map[string]*string{"rules": &a.rules, "o": &a.out, "runtime": &a.runtime}[name]
+		switch {
+		case !strings.HasPrefix(args[i], "-"):
+			a.list = append(a.list, args[i:]...)
+			return a, nil
+		case target == nil:
+			a.list = append(a.list, args[i])
+			if takesValue[name] && !joined && i+1 < len(args) {
+				i++
+				a.list = append(a.list, args[i])
+			}
+			continue
+		case !joined:
+			i++
+			if i == len(args) {
+				return nil, usageError("-" + name + " needs a value")
+			}
+			value = args[i]
+		}
+		*target = value
+	}
+	return a, nil
+}
+
+// takesValue are the build flags that are written with a separate value.
+var takesValue = map[string]bool{"tags": true, "mod": true, "modfile": true, "overlay": true, "C": true, "p": true}
+
+func runPlan(args []string) error {
+	a, err := parsePlanArgs(args)
+	if err != nil {
+		return err
+	}
+	if a.rules == "" || a.out == "" || len(a.list) == 0 {
+		return usageError("plan needs --rules, -o and a package")
+	}
+	set, err := readRules(a.rules)
+	if err != nil {
+		return err
+	}
+	version, err := goVersion()
+	if err != nil {
+		return err
+	}
+	listed, err := goList(a.list...)
+	if err != nil {
+		return err
+	}
+	key, err := toolHash(a.runtime)
+	if err != nil {
+		return err
+	}
+	made := makePlan(set, listed, key)
+	made.GoVersion = version
+	data, err := json.MarshalIndent(made, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(a.out, append(data, '\n'), 0o666); err != nil {
+		return fmt.Errorf("cannot write the plan: %w", err)
+	}
+	return nil
+}
+
+// toolHash covers what makes archives besides the rules: this program and the hook runtime.
+func toolHash(archive string) (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("cannot find this program's own file: %w", err)
+	}
+	if archive == "" {
+		archive = filepath.Join(filepath.Dir(self), "sandboxhook.a")
+	}
+	sum := sha256.New()
+	for _, path := range []string{self, archive} {
+		file, err := os.Open(path)
+		if err != nil {
+			return "", fmt.Errorf("cannot read what the packages' keys are made from: %w; say --runtime FILE", err)
+		}
+		_, err = io.Copy(sum, file)
+		file.Close()
+		if err != nil {
+			return "", fmt.Errorf("cannot read %s: %w", path, err)
+		}
+	}
+	return string(sum.Sum(nil)), nil
+}
+
+// planner gathers what the packages give.
+type planner struct {
+	set       *ruleSet
+	runtimeIs map[string]bool
+	key       string
+	listed    []*listedPackage
+	perRule   []ruleFinds
+}
+
+// ruleFinds is what became of one rule.
+type ruleFinds struct {
+	sites   int
+	refused int
+	missing map[string]bool // inputs and results that no matched function had
+	seen    map[string]bool // …and those that one had
+}
+
+// packageFinds is what one package gives to the plan.
+type packageFinds struct {
+	sites     []plannedSite
+	refused   []refusal
+	rules     []int // positions in the set, ascending
+	functions []string
+}
+
+func makePlan(set *ruleSet, listed []*listedPackage, key string) *plan {
+	w := &planner{set: set, runtimeIs: runtimeDependencies(listed), key: key, listed: listed,
+		perRule: make([]ruleFinds, len(set.Rules))}
+	finds := make([]*packageFinds, len(listed))
+	var group sync.WaitGroup
+	slots := make(chan bool, runtime.NumCPU())
+	for i, l := range listed {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			slots <- true
+			finds[i] = w.examine(l)
+			<-slots
+		}()
+	}
+	group.Wait()
+	made := &plan{Version: 1, Packages: []plannedPackage{}, Dependencies: []string{}, Refused: []refusal{},
+		Errors: []planError{}}
+	for i, l := range listed {
+		if l.Standard {
+			made.Dependencies = append(made.Dependencies, l.ImportPath)
+		}
+		found := finds[i]
+		if found == nil {
+			continue
+		}
+		made.Refused = append(made.Refused, found.refused...)
+		if len(found.sites) > 0 {
+			made.Packages = append(made.Packages, plannedPackage{Path: l.ImportPath, Standard: l.Standard,
+				Module: l.moduleText(), Hash: w.packageHash(found.rules), Sites: found.sites})
+		}
+	}
+	sort.Strings(made.Dependencies)
+	made.Errors = append(made.Errors, w.errors(made)...)
+	return made
+}
+
+// packageHash: the same hash means the same archive from the same sources.
+func (w *planner) packageHash(rules []int) string {
+	sum := sha256.New()
+	io.WriteString(sum, w.key)
+	for _, at := range rules {
+		fmt.Fprintf(sum, "%d %s\n", w.set.Rules[at].Index, w.set.Rules[at].raw)
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:16])
+}
+
+// examine parses the package only if a rule could touch it.
+func (w *planner) examine(l *listedPackage) *packageFinds {
+	names := l.names()
+	var could []int
+	for i := range w.set.Rules {
+		if w.set.Rules[i].At.couldTouch(names) {
+			could = append(could, i)
+		}
+	}
+	if len(could) == 0 || l.ImportPath == "unsafe" {
+		return nil
+	}
+	p, err := l.source()
+	if err != nil {
+		return nil // a syntax error: the build says it better
+	}
+	found := &packageFinds{}
+	why := untouchable(l.ImportPath, w.runtimeIs)
+	for _, fn := range p.functions() {
+		if why != "" {
+			fn.skip = why
+		}
+		for _, at := range could {
+			r := &w.set.Rules[at]
+			if r.At.matches(&place{kind: atFunction, p: p, fn: fn}, true) {
+				found.add(r, at, p, fn)
+			}
+		}
+	}
+	return found
+}
+
+func (f *packageFinds) add(r *rule, at int, p *sourcePackage, fn *function) {
+	if why := inapplicable(r, fn); why != "" {
+		f.refused = append(f.refused, refusal{Rule: r.Index, Line: r.Line, Function: fn.name, Why: why})
+		return
+	}
+	f.sites = append(f.sites, plannedSite{Rule: r.Index, Function: fn.name, File: fn.displayFile(p), Line: fn.line})
+	if !slices.Contains(f.rules, at) {
+		f.rules = append(f.rules, at)
+		slices.Sort(f.rules)
+	}
+}
+
+func (w *planner) errors(made *plan) []planError { return nil }

@@ -1,0 +1,308 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Theory of operation: go build starts every tool through `rewriter toolexec … TOOL ARGS`. Three things happen:
+//   - A compilation without -sandbox-hook, and every tool but compile and link: the tool takes this process's place.
+//   - The linker gets one more line in its importcfg: where the hook runtime is.
+//   - A compilation with the flag: changed copies of the files are compiled in place of the originals, under the
+//     originals' names (-trimpath). If that fails, the originals are compiled.
+
+const runtimeImport = "internal/sandboxhook"
+
+type toolexec struct {
+	rules, runtime string
+	tool           string
+	args           []string
+}
+
+// runToolexec answers only if a tool ran as a child or something failed.
+func runToolexec(args []string) error {
+	t := &toolexec{}
+	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
+		name, value, joined := strings.Cut(strings.TrimLeft(args[0], "-"), "=")
+		args = args[1:]
+		if !joined && len(args) > 0 {
+			value, args = args[0], args[1:]
+		}
+		switch name {
+		case "rules":
+			t.rules = value
+		case "runtime":
+			t.runtime = value
+		default:
+			return usageError("toolexec has no flag -" + name)
+		}
+	}
+	if len(args) == 0 {
+		return usageError("toolexec needs a tool to run")
+	}
+	t.tool, t.args = args[0], args[1:]
+	if len(t.args) > 0 && t.args[len(t.args)-1] == "-V=full" {
+		return t.become(t.args)
+	}
+	switch strings.TrimSuffix(filepath.Base(t.tool), ".exe") {
+	case "link":
+		return t.link()
+	case "compile":
+		if isHooked(t.args) {
+			return t.compile()
+		}
+	}
+	return t.become(t.args)
+}
+
+func (t *toolexec) become(args []string) error {
+	err := syscall.Exec(t.tool, append([]string{t.tool}, args...), os.Environ())
+	return fmt.Errorf("cannot run %s: %w", t.tool, err)
+}
+
+// link adds the hook runtime to the packages the linker knows; it is loaded only if a package refers to it.
+func (t *toolexec) link() error {
+	c, err := parseCompileArgs(t.args)
+	if err != nil {
+		return err
+	}
+	from := c.value("importcfg")
+	if from == "" || t.runtime == "" {
+		return t.become(t.args)
+	}
+	to := from + ".sandbox-hook"
+	if err := t.addRuntime(from, to); err != nil {
+		return err
+	}
+	args := append([]string{}, t.args...)
+	if len(args) == 1 && strings.HasPrefix(args[0], "@") {
+		args = c.all()
+	}
+	for i := range args {
+		switch {
+		case args[i] == from:
+			args[i] = to
+		case strings.TrimLeft(args[i], "-") == "importcfg="+from:
+			args[i] = "-importcfg=" + to
+		}
+	}
+	return t.become(args)
+}
+
+func (t *toolexec) addRuntime(from, to string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return fmt.Errorf("cannot read go build's importcfg: %w", err)
+	}
+	data = append(bytes.TrimRight(data, "\n"), []byte("\npackagefile "+runtimeImport+"="+t.runtime+"\n")...)
+	if err := os.WriteFile(to, data, 0o666); err != nil {
+		return fmt.Errorf("cannot write the importcfg: %w", err)
+	}
+	return nil
+}
+
+func (t *toolexec) compile() error {
+	set, err := readRules(t.rules)
+	if err != nil {
+		return err
+	}
+	c, err := parseCompileArgs(t.args)
+	if err != nil {
+		return err
+	}
+	// cmd/go lets the compiler use one thread when it sees a flag it does not know; that flag is ours.
+	c.set("c", strconv.Itoa(min(4, runtime.NumCPU())))
+	p, err := compiledPackage(c)
+	if err != nil || len(p.files) == 0 {
+		return t.clean(c) // a syntax error: the compiler says it better
+	}
+	r, err := rewrite(p, set)
+	if err != nil {
+		return err
+	}
+	if len(r.sites) == 0 {
+		return t.clean(c)
+	}
+	hooked, err := t.prepare(c, p, r)
+	if err != nil {
+		return err
+	}
+	output, err := run(t.tool, hooked.all())
+	if err == nil {
+		os.Stdout.Write(output)
+		return nil
+	}
+	return t.fallBack(c, p, r, set, firstError(output, err))
+}
+
+// fallBack compiles the originals. If they do not compile either, the package was never good, and only that is said.
+func (t *toolexec) fallBack(c *compileArgs, p *sourcePackage, r *rewritten, set *ruleSet, why string) error {
+	if err := t.clean(c); err != nil {
+		return err
+	}
+	for _, s := range r.sites {
+		if s.rule.strict() {
+			return set.errorAt(s.rule, why)
+		}
+	}
+	fmt.Fprintf(os.Stderr, "sandbox-run-hook: unhooked %s: %s\n", p.importPath, why)
+	return nil
+}
+
+func (t *toolexec) clean(c *compileArgs) error {
+	output, err := run(t.tool, c.all())
+	os.Stdout.Write(output)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exitStatus(exit.ExitCode())
+	}
+	return err
+}
+
+func run(tool string, args []string) ([]byte, error) {
+	command := exec.Command(tool, args...)
+	return command.CombinedOutput()
+}
+
+func firstError(output []byte, err error) string {
+	for _, line := range strings.Split(string(output), "\n") {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			return line
+		}
+	}
+	return err.Error()
+}
+
+// compiledPackage reads the package that a compiler's command line speaks of.
+func compiledPackage(c *compileArgs) (*sourcePackage, error) {
+	directory, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	p := &sourcePackage{linkPath: c.value("p"), importPath: importPathOf(c.value("p"))}
+	rewrites := c.value("trimpath")
+	p.display = func(path string) string { return expandGoroot(sourcePath(directory, path, rewrites)) }
+	p.assembly = readSymabis(c.value("symabis"), p.linkPath)
+	if p.files, err = parseFiles(token.NewFileSet(), c.files, directory); err != nil || len(p.files) == 0 {
+		return p, err
+	}
+	p.directory = packageDirectory(p, directory, filepath.Dir(c.value("o")))
+	p.module = moduleOf(p.directory, p.importPath, c.has("-std"))
+	return p, nil
+}
+
+// packageDirectory is where the package's source lies. Files that go build generated (cgo, coverage) lie among its
+// objects and say in a line directive where they come from.
+func packageDirectory(p *sourcePackage, directory, objects string) string {
+	for _, f := range p.files {
+		path := resolve(directory, f.path)
+		if filepath.Dir(path) != resolve(directory, objects) {
+			return filepath.Dir(path)
+		}
+	}
+	for _, f := range p.files {
+		if name, ok := f.lines.directiveFile(f.offset(f.syntax.Name.Pos())); ok && filepath.IsAbs(name) {
+			return filepath.Dir(name)
+		}
+	}
+	return directory
+}
+
+// importPathOf: a program's package is "main" to the compiler; go build tells the import path aside, followed by the
+// test it is built for, if any.
+func importPathOf(linkPath string) string {
+	described, _, _ := strings.Cut(os.Getenv("TOOLEXEC_IMPORTPATH"), " ")
+	if described == "" {
+		return linkPath
+	}
+	return described
+}
+
+// readSymabis lists the Go functions that assembly files refer to.
+func readSymabis(path, linkPath string) map[string]bool {
+	found := map[string]bool{}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return found
+	}
+	for _, line := range strings.Split(string(data), "\n") {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "ref" {
+			name := strings.TrimPrefix(fields[1], symbolPrefix(linkPath)+".")
+			found[strings.TrimPrefix(name, `"".`)] = true
+		}
+	}
+	return found
+}
+
+// prepare writes the changed files and answers the command line that compiles them.
+func (t *toolexec) prepare(c *compileArgs, p *sourcePackage, r *rewritten) (*compileArgs, error) {
+	base := filepath.Join(filepath.Dir(c.value("o")), "sandbox-hook")
+	if err := os.MkdirAll(base, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("cannot make a place for the hooked files: %w", err)
+	}
+	directory, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	rewrites := c.value("trimpath")
+	hooked := &compileArgs{flags: append([]string{}, c.flags...)}
+	w := &hookedWriter{base: base, places: map[string]string{}}
+	sites := w.write("sandbox-hook", "sites.go", r.extra)
+	hooked.files = append(hooked.files, sites)
+	for _, f := range p.files {
+		if data, ok := r.changed[f]; ok {
+			name := sourcePath(directory, f.path, rewrites)
+			hooked.files = append(hooked.files, w.write(filepath.Dir(name), filepath.Base(name), data))
+		} else {
+			hooked.files = append(hooked.files, f.path)
+		}
+	}
+	if w.err != nil {
+		return nil, fmt.Errorf("cannot write a hooked file: %w", w.err)
+	}
+	hooked.set("trimpath", strings.Join(append(w.rewrites, rewrites), ";"))
+	importcfg := filepath.Join(base, "importcfg")
+	if err := t.addRuntime(c.value("importcfg"), importcfg); err != nil {
+		return nil, err
+	}
+	hooked.set("importcfg", importcfg)
+	return hooked, nil
+}
+
+// hookedWriter keeps one directory for each directory the files are to be attributed to.
+type hookedWriter struct {
+	base     string
+	places   map[string]string
+	rewrites []string
+	err      error
+}
+
+func (w *hookedWriter) write(directory, name string, data []byte) string {
+	place, ok := w.places[directory]
+	if !ok {
+		place = filepath.Join(w.base, strconv.Itoa(len(w.places)))
+		w.places[directory] = place
+		if directory == "." {
+			directory = ""
+		}
+		w.rewrites = append(w.rewrites, place+"=>"+directory)
+		if err := os.MkdirAll(place, 0o777); err != nil {
+			w.err = err
+		}
+	}
+	path := filepath.Join(place, name)
+	if err := os.WriteFile(path, data, 0o666); err != nil {
+		w.err = err
+	}
+	return path
+}

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// The Go versions whose compiler, linker and runtime this was written against.
+const oldestMinor, newestMinor = 25, 27
+
+// goVersion is the version of the toolchain in use, refused if it is not one we know.
+func goVersion() (string, error) {
+	output, err := exec.Command("go", "env", "GOVERSION").Output()
+	if err != nil {
+		return "", fmt.Errorf("cannot run go env GOVERSION: %w", err)
+	}
+	version := strings.TrimSpace(string(output))
+	return version, checkVersion(version)
+}
+
+var versionForm = regexp.MustCompile(`^go1\.(\d+)([^\d]|$)`)
+
+func checkVersion(version string) error {
+	if match := versionForm.FindStringSubmatch(version); match != nil {
+		if minor, err := strconv.Atoi(match[1]); err == nil && minor >= oldestMinor && minor <= newestMinor {
+			return nil
+		}
+	}
+	return fmt.Errorf("cannot hook programs built by %s: hooks are made for Go 1.%d to 1.%d; use one of these toolchains",
+		version, oldestMinor, newestMinor)
+}
