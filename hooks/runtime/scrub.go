@@ -55,6 +55,36 @@ var classes = func() (table [256]uint8) {
 	return table
 }()
 
+// hints counts kinds of bytes in a byte each: a text is never longer than 255.
+var hints = func() (table [256]uint64) {
+	for c := 0; c < 256; c++ {
+		if classes[c]&isDigit != 0 {
+			table[c] |= 1 << hintDigit
+		}
+		if classes[c]&isToken != 0 {
+			table[c] |= 1 << hintToken
+		}
+		if classes[c]&isOpening != 0 {
+			table[c] |= 1 << hintOpening
+		}
+		switch c {
+		case '@':
+			table[c] |= 1 << hintAt
+		case ' ':
+			table[c] |= 1 << hintSpace
+		}
+	}
+	return table
+}()
+
+const (
+	hintDigit   = 0
+	hintToken   = 8
+	hintAt      = 16
+	hintOpening = 24
+	hintSpace   = 32
+)
+
 func (t text) class(i int) uint8 { return classes[t.at(i)] }
 
 func (t text) cover(from, to int) {
@@ -65,30 +95,24 @@ func (t text) cover(from, to int) {
 
 // scrub masks in place and says whether it masked anything of the first shown bytes.
 func scrub(t text, kinds uint32, shown int) bool {
-	// One pass finds which of the closer looks can find anything at all: most texts need none.
-	digits, run, longest := 0, 0, 0
-	mail, opening, scheme := false, false, false
-	for i := 0; i < t.length; i++ {
-		c := t.at(i)
-		class := classes[c]
-		if class&isToken != 0 {
-			run++
-			digits += int(class & isDigit)
-			opening = opening || class&isOpening != 0
-			continue
-		}
-		longest = max(longest, run)
-		run = 0
-		switch c {
-		case '@':
-			mail = true
-		case ':':
-			opening = true
-		case ' ':
-			scheme = scheme || i > 4
+	// One pass counts what there is, to find which of the closer looks can find anything at all: most texts need none.
+	// Four bytes at a time: a run of tokenMinimum has three fours in a row, wherever it begins.
+	const four, fours = 4, 3
+	counts, row, run := uint64(0), 0, false
+	i := 0
+	for ; i+four <= t.length; i += four {
+		sum := hints[t.at(i)] + hints[t.at(i+1)] + hints[t.at(i+2)] + hints[t.at(i+3)]
+		counts += sum
+		if sum>>hintToken&0xff != four {
+			row = 0
+		} else if row++; row >= fours {
+			run = true
 		}
 	}
-	longest = max(longest, run)
+	for ; i < t.length; i++ {
+		counts += hints[t.at(i)]
+	}
+	has := func(hint int) bool { return counts>>hint&0xff != 0 }
 	end := 0 // behind the last masked byte, and the first one
 	first := t.length
 	note := func(from, to int) {
@@ -97,21 +121,21 @@ func scrub(t text, kinds uint32, shown int) bool {
 			first, end = min(first, from), max(end, to)
 		}
 	}
-	if kinds&scrubKeys != 0 && opening {
+	if kinds&scrubKeys != 0 && has(hintOpening) {
 		scrubNamed(t, note)
 	}
 	if kinds&scrubTokens != 0 {
-		if scheme {
+		if has(hintSpace) {
 			scrubSchemes(t, note)
 		}
-		if longest >= tokenMinimum {
+		if run {
 			scrubRuns(t, note)
 		}
 	}
-	if kinds&scrubCards != 0 && digits >= cardMinimum {
+	if kinds&scrubCards != 0 && counts>>hintDigit&0xff >= cardMinimum {
 		scrubDigits(t, note)
 	}
-	if kinds&scrubMails != 0 && mail {
+	if kinds&scrubMails != 0 && has(hintAt) {
 		scrubAddresses(t, note)
 	}
 	return first < shown && end > 0
@@ -442,7 +466,7 @@ func scrubUserinfo(t text, i int, note func(from, to int)) {
 
 // matchesSecret says that one of the rule's own expressions matches: then the whole text is secret, as a table does not
 // tell where it matched.
-func matchesSecret(r rule, t text) bool {
+func matchesSecret(r *rule, t text) bool {
 	list := r.record.scrubRegexps
 	if list == 0 {
 		return false
@@ -471,28 +495,23 @@ const (
 	keysResults = 31 // bit of the first result
 )
 
-// secret says whether a value is masked as a whole, by the rule's list or by its name.
-func secret(site *Site, record *ruleRecord, index uint8) bool {
-	if index < 32 && record.scrubInputs>>index&1 != 0 {
-		return true
-	}
+// secretsOf says which values are masked as a whole, by the rule's list or by their names: bit i for input i, bit
+// keysResults+i for result i.
+func secretsOf(site *Site, record *ruleRecord) uint64 {
+	secrets := uint64(record.scrubInputs &^ (1 << keysResults))
 	if record.scrub&scrubKeys == 0 {
-		return false
+		return secrets
 	}
 	keys := load(&site.State[stateKeys])
 	if keys == 0 {
-		keys = secretsOf(site.Names)
+		keys = secretNamesOf(site.Names)
 		store(&site.State[stateKeys], keys)
 	}
-	bit := index
-	if index >= resultIndex {
-		bit = index - resultIndex + keysResults
-	}
-	return bit < 63 && keys>>bit&1 != 0
+	return secrets | keys&^keysKnown
 }
 
-// secretsOf reads a site's names, "input,input;result,result".
-func secretsOf(names string) uint64 {
+// secretNamesOf reads a site's names, "input,input;result,result".
+func secretNamesOf(names string) uint64 {
 	keys, bit, begin := uint64(keysKnown), 0, 0
 	for i := 0; i <= len(names); i++ {
 		if i < len(names) && names[i] != ',' && names[i] != ';' {
@@ -504,7 +523,7 @@ func secretsOf(names string) uint64 {
 		begin = i + 1
 		bit++
 		if i < len(names) && names[i] == ';' {
-			bit = max(bit, keysResults)
+			bit = keysResults
 		}
 	}
 	return keys
