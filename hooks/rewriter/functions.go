@@ -27,6 +27,12 @@ type function struct {
 
 func (f *function) displayFile(p *sourcePackage) string { return p.displayAt(f.file, f.typ.Pos()) }
 
+const initReason = "it is an init function"
+
+// closed says whether nothing in the body may be changed either. There may be several init functions and none can be
+// called, so they are no join points; what they do is.
+func (f *function) closed() bool { return f.body == nil || f.skip != "" && f.skip != initReason }
+
 // functions lists every function of the package in the order of the source, each with the name runtime.FuncForPC gives
 // it and with the reason why it is not hooked, if there is one.
 func (p *sourcePackage) functions() []*function {
@@ -144,7 +150,7 @@ type literalWalk struct {
 
 func (p *sourcePackage) appendLiterals(all []*function, file *sourceFile, outer *function, body *ast.BlockStmt,
 	restricted *restrictions) []*function {
-	if body == nil {
+	if body == nil || !containsLiteral(body) {
 		return all
 	}
 	walk := &literalWalk{p: p, file: file, outer: outer, restricted: restricted}
@@ -185,8 +191,8 @@ func (p *sourcePackage) initializers() []initializer {
 			}
 		}
 	}
-	if literals && p.types != nil {
-		return p.types.initOrder(found)
+	if literals && p.exact && !p.orderIsPlain(found) {
+		return p.types.get().initOrder(found)
 	}
 	return found
 }
@@ -316,7 +322,7 @@ func isIdent(expr ast.Expr, name string) bool {
 
 // staticBool is +1 for a condition that is always true, -1 for one that is always false, else 0.
 func (p *sourcePackage) staticBool(file *sourceFile, cond ast.Expr) int {
-	if value := p.constantBool(cond); value != 0 {
+	if value := p.constantBool(file, cond); value != 0 {
 		return value
 	}
 	switch e := cond.(type) {
@@ -347,32 +353,14 @@ func (p *sourcePackage) staticBool(file *sourceFile, cond ast.Expr) int {
 
 // constantBool asks the types, if the condition could be a constant at all. Without types only `true` and `false` are
 // known.
-func (p *sourcePackage) constantBool(cond ast.Expr) int {
+func (p *sourcePackage) constantBool(file *sourceFile, cond ast.Expr) int {
 	switch {
-	case !couldBeConstant(cond):
-		return 0
-	case p.types != nil:
-		return p.types.constantBool(cond)
-	case isIdent(cond, "false"):
+	case isIdent(cond, "false") && !p.constants()["false"]:
 		return -1
-	case isIdent(cond, "true"):
+	case isIdent(cond, "true") && !p.constants()["true"]:
 		return +1
+	case !p.exact || !p.couldBeConstant(file, cond):
+		return 0
 	}
-	return 0
-}
-
-func couldBeConstant(expr ast.Expr) bool {
-	could := true
-	ast.Inspect(expr, func(n ast.Node) bool {
-		switch n := n.(type) {
-		case *ast.FuncLit, *ast.IndexExpr, *ast.StarExpr, *ast.CompositeLit, *ast.SliceExpr, *ast.TypeAssertExpr:
-			could = false
-		case *ast.UnaryExpr:
-			could = could && n.Op != token.ARROW && n.Op != token.AND
-		case *ast.Ident:
-			could = could && n.Name != "nil"
-		}
-		return could
-	})
-	return could
+	return p.types.get().constantBool(cond)
 }

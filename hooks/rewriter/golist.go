@@ -88,7 +88,8 @@ func (l *listedPackage) source() (*sourcePackage, error) {
 		paths = append(paths, filepath.Join(l.Dir, name))
 	}
 	var err error
-	p.files, err = parseFiles(token.NewFileSet(), paths, l.Dir)
+	p.fset = token.NewFileSet()
+	p.files, err = parseFiles(p.fset, paths, l.Dir)
 	return p, err
 }
 

@@ -50,6 +50,7 @@ type refusal struct {
 type planError struct {
 	Rule    int    `json:"rule"`
 	Line    int    `json:"line"`
+	File    string `json:"file,omitempty"`
 	Message string `json:"message"`
 	// NotInBuild: the rule names a package of the standard library that the program does not use.
 	NotInBuild bool `json:"not_in_build,omitempty"`
@@ -152,34 +153,28 @@ func toolHash(archive string) (string, error) {
 	return string(sum.Sum(nil)), nil
 }
 
-// planner gathers what the packages give.
+// planner knows what is asked and what there is.
 type planner struct {
 	set       *ruleSet
 	runtimeIs map[string]bool
 	key       string
+	goroot    string
 	listed    []*listedPackage
-	perRule   []ruleFinds
+	sources   *sourceImporter
 }
 
-// ruleFinds is what became of one rule.
-type ruleFinds struct {
-	sites   int
-	refused int
-	missing map[string]bool // inputs and results that no matched function had
-	seen    map[string]bool // …and those that one had
-}
-
-// packageFinds is what one package gives to the plan.
+// packageFinds is what one package gives to the plan. Maps and slices are by a rule's position in the set.
 type packageFinds struct {
-	sites     []plannedSite
-	refused   []refusal
-	rules     []int // positions in the set, ascending
-	functions []string
+	sites   []plannedSite
+	refused []refusal
+	rules   []int // ascending
+	names   map[int]*ruleNames
+	faults  map[int]string // what the rule itself does wrong here
 }
 
 func makePlan(set *ruleSet, listed []*listedPackage, key string) *plan {
-	w := &planner{set: set, runtimeIs: runtimeDependencies(listed), key: key, listed: listed,
-		perRule: make([]ruleFinds, len(set.Rules))}
+	w := &planner{set: set, runtimeIs: runtimeDependencies(listed), key: key, listed: listed, goroot: goroot(),
+		sources: newSourceImporter(listed)}
 	finds := make([]*packageFinds, len(listed))
 	var group sync.WaitGroup
 	slots := make(chan bool, runtime.NumCPU())
@@ -210,7 +205,7 @@ func makePlan(set *ruleSet, listed []*listedPackage, key string) *plan {
 		}
 	}
 	sort.Strings(made.Dependencies)
-	made.Errors = append(made.Errors, w.errors(made)...)
+	made.Errors = append(made.Errors, w.errors(finds)...)
 	return made
 }
 
@@ -219,7 +214,7 @@ func (w *planner) packageHash(rules []int) string {
 	sum := sha256.New()
 	io.WriteString(sum, w.key)
 	for _, at := range rules {
-		fmt.Fprintf(sum, "%d %s\n", w.set.Rules[at].Index, w.set.Rules[at].raw)
+		fmt.Fprintf(sum, "%d %s\n", w.set.Rules[at].Index, w.set.Rules[at].Hash)
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:16])
 }
@@ -240,9 +235,10 @@ func (w *planner) examine(l *listedPackage) *packageFinds {
 	if err != nil {
 		return nil // a syntax error: the build says it better
 	}
-	found := &packageFinds{}
+	found := &packageFinds{names: map[int]*ruleNames{}, faults: map[int]string{}}
 	why := untouchable(l.ImportPath, w.runtimeIs)
-	for _, fn := range p.functions() {
+	functions := p.functions()
+	for _, fn := range functions {
 		if why != "" {
 			fn.skip = why
 		}
@@ -253,7 +249,42 @@ func (w *planner) examine(l *listedPackage) *packageFinds {
 			}
 		}
 	}
+	if why == "" && p.couldHaveExpressions(w.set, could) {
+		p.types = &typeLoader{load: func() *typeInfo { return checkTypes(p, p.linkPath, "", w.sources.of(l)) }}
+		for _, fn := range functions {
+			if !fn.closed() {
+				found.addExpressions(w.set, could, p.expressions(fn))
+			}
+		}
+		found.addExpressions(w.set, could, p.initializerExpressions())
+	}
 	return found
+}
+
+func (f *packageFinds) addExpressions(set *ruleSet, could []int, all []*expressionPlace) {
+	for _, e := range all {
+		for _, at := range could {
+			r := &set.Rules[at]
+			if !r.At.matches(&e.place, true) {
+				continue
+			}
+			name := symbolPrefix(e.p.linkPath) + ".init"
+			if e.fn != nil {
+				name = e.fn.name
+			}
+			if why := e.inapplicable(r); why != "" {
+				if r.strict() && f.faults[at] == "" {
+					f.faults[at] = why
+				}
+				f.refused = append(f.refused, refusal{Rule: r.Index, Line: r.Line, Function: name, Why: why})
+				continue
+			}
+			line, _ := e.file.position(e.position())
+			f.sites = append(f.sites, plannedSite{Rule: r.Index, Function: name,
+				File: e.p.displayAt(e.file, e.position()), Line: line})
+			f.touch(at)
+		}
+	}
 }
 
 func (f *packageFinds) add(r *rule, at int, p *sourcePackage, fn *function) {
@@ -262,10 +293,16 @@ func (f *packageFinds) add(r *rule, at int, p *sourcePackage, fn *function) {
 		return
 	}
 	f.sites = append(f.sites, plannedSite{Rule: r.Index, Function: fn.name, File: fn.displayFile(p), Line: fn.line})
+	if f.names[at] == nil {
+		f.names[at] = &ruleNames{present: map[string]bool{}, absent: map[string]string{}}
+	}
+	f.names[at].look(r, fn)
+	f.touch(at)
+}
+
+func (f *packageFinds) touch(at int) {
 	if !slices.Contains(f.rules, at) {
 		f.rules = append(f.rules, at)
 		slices.Sort(f.rules)
 	}
 }
-
-func (w *planner) errors(made *plan) []planError { return nil }

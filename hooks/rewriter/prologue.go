@@ -67,6 +67,13 @@ func shown(all []variable, index int) string {
 	return all[index].ident.Name
 }
 
+func shownResult(all []variable, index int) string {
+	if all[index].unnamed() && index == errorResult(all) {
+		return "err"
+	}
+	return shown(all, index)
+}
+
 // inputs are what Enter is called with: first the rule's own list in its order, since condition programs count so.
 func (h *functionHook) inputs(r *rule) []input {
 	var list []input
@@ -103,10 +110,10 @@ func (h *functionHook) outputs(r *rule) []input {
 	for _, name := range r.Advice.results {
 		if name == "*" {
 			for i := range h.results {
-				list = append(list, input{name: shown(h.results, i), expr: h.result(i)})
+				list = append(list, input{name: shownResult(h.results, i), expr: h.result(i)})
 			}
-		} else if i := find(h.results, name); i >= 0 {
-			list = append(list, input{name: shown(h.results, i), expr: h.result(i)})
+		} else if i := findResult(h.results, name); i >= 0 {
+			list = append(list, input{name: shownResult(h.results, i), expr: h.result(i)})
 		} else {
 			list = append(list, input{name: name})
 		}

@@ -168,7 +168,7 @@ func (r *restrictions) reason(decl *ast.FuncDecl) string {
 	case name == "_":
 		return "it has no name"
 	case name == "init" && decl.Recv == nil:
-		return "it is an init function"
+		return initReason
 	case decl.Recv != nil && receiverName(decl) == "":
 		return "its receiver cannot be read"
 	}

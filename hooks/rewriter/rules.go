@@ -15,14 +15,14 @@ type ruleSet struct {
 }
 
 type rule struct {
-	Index  int             `json:"index"`
-	Name   string          `json:"name"`
-	Line   int             `json:"line"`
-	At     joinPoint       `json:"at"`
-	Advice advice          `json:"advice"`
-	Inputs []string        `json:"inputs"`
-	Hash   string          `json:"hash"`
-	raw    json.RawMessage // as it stands in rules.json: part of the key of what is built
+	Index  int       `json:"index"`
+	Name   string    `json:"name"`
+	File   string    `json:"file"`
+	Line   int       `json:"line"`
+	At     joinPoint `json:"at"`
+	Advice advice    `json:"advice"`
+	Inputs []string  `json:"inputs"`
+	Hash   string    `json:"hash"` // of all that changes what is built, so not of the line
 }
 
 type advice struct {
@@ -62,19 +62,17 @@ func readRules(path string) (*ruleSet, error) {
 }
 
 func (s *ruleSet) errorAt(r *rule, message string) error {
-	return fmt.Errorf("%s:%d: rule %s: %s", s.File, r.Line, r.Name, message)
-}
-
-func (r *rule) UnmarshalJSON(data []byte) error {
-	type plain rule
-	if err := json.Unmarshal(data, (*plain)(r)); err != nil {
-		return err
+	file := r.File
+	if file == "" {
+		file = s.File
 	}
-	r.raw = append(r.raw, data...)
-	return nil
+	return fmt.Errorf("%s:%d: rule %s: %s", file, r.Line, r.Name, message)
 }
 
 func (r *rule) check() error {
+	if r.Hash == "" {
+		return fmt.Errorf("it has no hash: what is built could not be told from another rule's")
+	}
 	if r.Index < 0 || r.Index >= maximumRules {
 		return fmt.Errorf("its index %d is outside 0…%d", r.Index, maximumRules-1)
 	}

@@ -150,6 +150,17 @@ func find(all []variable, name string) int {
 	return slices.IndexFunc(all, func(v variable) bool { return v.ident != nil && v.ident.Name == name })
 }
 
+// findResult also takes "err" for an unnamed result of type error: so everyone calls it.
+func findResult(results []variable, name string) int {
+	if i := find(results, name); i >= 0 || name != "err" {
+		return i
+	}
+	if i := errorResult(results); i >= 0 && results[i].unnamed() {
+		return i
+	}
+	return -1
+}
+
 // inapplicable says why a rule cannot stand in a function it names; "" if it can.
 func inapplicable(r *rule, fn *function) string {
 	if fn.skip != "" {

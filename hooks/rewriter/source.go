@@ -31,9 +31,11 @@ type sourcePackage struct {
 	display    func(path string) string // a file's name as a stack trace shows it
 	files      []*sourceFile
 	assembly   map[string]bool // functions that assembly code refers to
-	types      typeSource      // knows constants, the order of initialization and callees; may be nil
+	fset       *token.FileSet
+	types      *typeLoader
+	exact      bool // function literals are numbered as the compiler does, which may take types
 
-	declaredTypes map[string]bool // filled on the first question
+	declaredTypes, constantNames map[string]bool // each filled on the first question
 }
 
 func (f *sourceFile) offset(pos token.Pos) int { return f.token.Offset(pos) }

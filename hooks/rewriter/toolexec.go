@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"go/token"
+	"go/types"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -193,12 +194,23 @@ func compiledPackage(c *compileArgs) (*sourcePackage, error) {
 	rewrites := c.value("trimpath")
 	p.display = func(path string) string { return expandGoroot(sourcePath(directory, path, rewrites)) }
 	p.assembly = readSymabis(c.value("symabis"), p.linkPath)
-	if p.files, err = parseFiles(token.NewFileSet(), c.files, directory); err != nil || len(p.files) == 0 {
+	p.fset = token.NewFileSet()
+	p.exact = true
+	p.types = &typeLoader{load: func() *typeInfo { return compiledTypes(p, c) }}
+	if p.files, err = parseFiles(p.fset, c.files, directory); err != nil || len(p.files) == 0 {
 		return p, err
 	}
 	p.directory = packageDirectory(p, directory, filepath.Dir(c.value("o")))
 	p.module = moduleOf(p.directory, p.importPath, c.has("-std"))
 	return p, nil
+}
+
+func compiledTypes(p *sourcePackage, c *compileArgs) *typeInfo {
+	from, err := compiledImporter(p.fset, c.value("importcfg"))
+	if err != nil {
+		return &typeInfo{info: &types.Info{}}
+	}
+	return checkTypes(p, p.linkPath, c.value("lang"), from)
 }
 
 // packageDirectory is where the package's source lies. Files that go build generated (cgo, coverage) lie among its
