@@ -111,7 +111,7 @@ func evaluate(a arena, offset, instructions uint32, site *Site, inputs []any) bo
 			stack |= 1
 		}
 	}
-	return depth == 1 && stack&1 != 0
+	return depth > 0 && stack&1 != 0
 }
 
 // test is one instruction that reads an input or nothing. An input that is absent or of a kind the operation cannot
