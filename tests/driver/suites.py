@@ -12,7 +12,7 @@ from house import RELEASE, TOP
 # Rooms whose unit tests start sandboxes or touch cgroups: one at a time, so that none sees another's.
 ALONE = ("launch", "cgroups", "namespaces", "go-build", "runner", "cli")
 # Rooms that parse what strangers wrote, or that say what came of it: their unit tests run under the sanitizers too.
-PARSERS = ("base", "ingest", "sum-verify", "seccomp-profiles", "report", "store", "runner")
+PARSERS = ("base", "ingest", "sum-verify", "seccomp-profiles", "hooks", "report", "store", "runner")
 # Undefined in an object of the child after clone: its own room's code, and what the linker itself provides.
 CHILD_MAY_REFER_TO = re.compile(r" +U (sandbox_run::launch::|_GLOBAL_OFFSET_TABLE_$|mem(cpy|set)$)")
 FUZZ_SECONDS = {False: 4, True: 120}

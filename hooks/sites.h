@@ -1,0 +1,50 @@
+// Sites: the hooks that are in a binary, and where in it system calls are made, read from its symbol table.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "hooks/layout.h"
+
+namespace sandbox_run::hooks {
+
+struct Site {
+  std::uint64_t address = 0;
+  std::uint32_t rule = 0;
+  SiteKind kind = SiteKind::function;
+  std::uint32_t line = 0;
+  std::uint32_t column = 0;
+  std::uint64_t record = 0;
+  std::uint32_t options = 0;
+  std::string function;
+  std::string file;
+  std::vector<std::string> inputs;   // names
+  std::vector<std::string> results;  // names
+  std::string text;
+
+  bool has_exit() const { return kind == SiteKind::function && (options & kSiteHasExit) != 0; }
+};
+
+struct Sites {
+  std::vector<Site> sites;  // by address
+  // The address after each SYSCALL instruction in the functions of the runtime and of package syscall that exist to
+  // make system calls. A call from elsewhere was made by code that brought its own instruction. Sorted.
+  std::vector<std::uint64_t> system_call_returns;   // internal/runtime/syscall, syscall: whatever the program asks for
+  std::vector<std::uint64_t> runtime_call_returns;  // package runtime: for its own needs
+
+  // nullptr: the address is no site's.
+  const Site* find(std::uint64_t address) const;
+};
+
+// REQUIRES: a static executable at fixed addresses (go_build::refuse_elf has passed it). Every offset, size and address
+// in it is taken for hostile.
+// Fails with: Fault::input where it has no symbol table or a site lies outside it, or there are more than kMaxSites.
+Result<Sites> read_sites(std::string_view elf);
+// REQUIRES: nobody can change the file meanwhile. Fails with: Fault::host too, where it cannot be mapped.
+Result<Sites> read_sites(int fd);
+constexpr std::size_t kMaxSites = 1 << 18;
+
+}  // namespace sandbox_run::hooks

@@ -1,0 +1,82 @@
+#include "hooks/sites.h"
+
+#include <gmock/gmock.h>
+
+#include "base/testing.h"
+#include "hooks/testing/elf_image.h"
+
+namespace sandbox_run::hooks {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+ElfImage image() {
+  ElfImage image;
+  image.site("os.sandboxSite_0", 3);
+  const std::string code = "\x48\x31\xc0\x0f\x05\xc3";
+  image.symbol("internal/runtime/syscall/linux.Syscall6", image.add(code), code.size(), STT_FUNC);
+  image.symbol("runtime.open.abi0", image.add(code), code.size(), STT_FUNC);
+  image.symbol("main.raw.abi0", image.add(code), code.size(), STT_FUNC);
+  return image;
+}
+
+TEST(Sites, AreReadWithTheirNames) {
+  ElfImage elf = image();
+  const std::uint64_t address = elf.site("example%2ecom/x.sandboxSite_z12", 1, kSiteAborts, SiteKind::function, "x.F");
+  ASSERT_OK_AND_ASSIGN(Sites sites, read_sites(elf.bytes()));
+  ASSERT_EQ(sites.sites.size(), 2u);
+  const Site& first = sites.sites[0];
+  EXPECT_EQ(first.rule, 3u);
+  EXPECT_EQ(first.function, "os.OpenFile");
+  EXPECT_EQ(first.file, "os/file.go");
+  EXPECT_EQ(first.line, 385u);
+  EXPECT_THAT(first.inputs, ElementsAre("name", "flag"));
+  EXPECT_THAT(first.results, ElementsAre("#0", "err"));
+  EXPECT_TRUE(first.has_exit());
+  ASSERT_NE(sites.find(address), nullptr);
+  EXPECT_EQ(sites.find(address)->function, "x.F");
+  EXPECT_EQ(sites.find(address + 1), nullptr);
+}
+
+TEST(Sites, SystemCallsAreWhereGoMakesThem) {
+  ASSERT_OK_AND_ASSIGN(Sites sites, read_sites(image().bytes()));
+  EXPECT_EQ(sites.system_call_returns.size(), 1u);
+  EXPECT_EQ(sites.runtime_call_returns.size(), 1u);
+}
+
+TEST(Sites, AProgramsOwnVariableOfThatNameIsNoSite) {
+  ElfImage elf = image();
+  elf.symbol("main.sandboxSite_9", elf.add(std::string(200, 'x')), 200, STT_OBJECT);
+  elf.symbol("main.sandboxSite_8", 0x7fffffff0000, 200, STT_OBJECT);
+  ASSERT_OK_AND_ASSIGN(Sites sites, read_sites(elf.bytes()));
+  EXPECT_EQ(sites.sites.size(), 1u);
+}
+
+TEST(Sites, WhatIsNoProgramIsRefused) {
+  EXPECT_FALSE(read_sites(std::string_view("")));
+  EXPECT_FALSE(read_sites(std::string_view("#!/bin/sh\n")));
+  std::string stripped = image().bytes();
+  Elf64_Ehdr header;
+  std::memcpy(&header, stripped.data(), sizeof header);
+  header.e_shnum = 0;
+  std::memcpy(stripped.data(), &header, sizeof header);
+  auto sites = read_sites(stripped);
+  ASSERT_FALSE(sites);
+  EXPECT_THAT(sites.error().what, HasSubstr("no symbol table"));
+}
+
+TEST(Sites, AnyByteMayBeWrong) {
+  const std::string good = image().bytes();
+  for (std::size_t at = 0; at < good.size(); ++at)
+    for (int bits : {0x01, 0x80, 0xff}) {
+      std::string bad = good;
+      bad[at] = static_cast<char>(bad[at] ^ bits);
+      (void)read_sites(bad);  // answers, whatever it answers
+    }
+  for (std::size_t length = 0; length < good.size(); ++length)
+    (void)read_sites(std::string_view(good).substr(0, length));
+}
+
+}  // namespace
+}  // namespace sandbox_run::hooks
