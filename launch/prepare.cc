@@ -1,6 +1,6 @@
-// Theory of operation. The clone comes first: while it joins its cgroups and executes init, this thread writes the id
-// maps, builds the root and opens the mounts, and then sends all of it in one message. Init and pid 2 do the script,
-// and init reports ready with the filter's listener, or the step that failed.
+// Theory of operation. The clone comes first: while it makes its namespaces, joins its cgroups and executes init, this
+// thread writes the id maps, builds the root and opens the mounts, and then sends all of it in one message. Init and
+// pid 2 do the script, and init reports ready with the filter's listener, or the step that failed.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/audit.h>
@@ -89,8 +89,9 @@ Status make_cgroup(LiveSandbox& sandbox, cgroups::Hierarchy* hierarchy) {
   return {};
 }
 
-std::uint64_t namespace_flags(const Plan& plan) {
-  std::uint64_t flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID;
+// User and pid come with the clone, cgroup after joining.
+std::uint64_t entered_namespaces(const Plan& plan) {
+  std::uint64_t flags = CLONE_NEWNS;
   if (!gives_up(plan, Wall::network)) flags |= CLONE_NEWNET;
   if (!gives_up(plan, Wall::ipc)) flags |= CLONE_NEWIPC;
   if (!gives_up(plan, Wall::uts)) flags |= CLONE_NEWUTS;
@@ -106,18 +107,19 @@ Result<pid_t> clone_init(LiveSandbox& sandbox) {
   const UniqueFd theirs(ends[1]);
   if (sandbox.cgroup) sandbox.join_files = sandbox.cgroup->join_files();
   EntryArguments& entry = sandbox.entry;
+  entry.namespaces = entered_namespaces(sandbox.plan);
   entry.control = theirs.get();
   entry.init_file = sandbox.host.init_file.get();
   entry.join = sandbox.join_files.data();
   entry.join_count = static_cast<int>(sandbox.join_files.size());
-  for (Step step : {Step::cgroup_join, Step::init_capabilities, Step::init_exec}) {
+  for (Step step : {Step::namespace_enter, Step::cgroup_join, Step::init_capabilities, Step::init_exec}) {
     if (sandbox.plan.fail.step != facts_of(step).name) continue;
     entry.inject_step = step;
     entry.inject_errno = sandbox.plan.fail.error;
   }
   int pidfd = -1;
   const int into = sandbox.cgroup ? sandbox.cgroup->clone_into() : -1;
-  const long pid = enter_namespaces(namespace_flags(sandbox.plan), into, &entry, &pidfd);
+  const long pid = clone_entry(into, &entry, &pidfd);
   if (pid < 0) return step_error(Step::namespace_clone, static_cast<int>(-pid), "new namespaces");
   sandbox.init = Pidfd(pidfd);
   return static_cast<pid_t>(pid);

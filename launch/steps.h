@@ -15,8 +15,9 @@ enum class Actor : std::uint8_t { supervisor, entry, init, program };
   X(cgroup_create, "cgroup.create", supervisor, "limits exist before the first task they hold")                       \
   X(stdio_make, "stdio.make", supervisor, "anonymous pipes only: no description is shared with the host's")           \
   X(exchange_make, "exchange.make", supervisor, "the page the script travels in, and argv later")                     \
-  X(namespace_clone, "namespace.clone", supervisor, "user, mount, pid, net, ipc and uts at once, by pidfd")           \
-  X(cgroup_join, "cgroup.join", entry, "before anything else: all that follows is charged to the run")                \
+  X(namespace_clone, "namespace.clone", supervisor, "user and pid at once, by pidfd; the others beside our own work") \
+  X(namespace_enter, "namespace.enter", entry, "mount, net, ipc and uts, owned by the user namespace of the clone")   \
+  X(cgroup_join, "cgroup.join", entry, "before init exists: all that it does is charged to the run")                  \
   X(init_capabilities, "init.capabilities", entry, "ambient: ids are unmapped yet, so exec would drop them")          \
   X(init_exec, "init.exec", entry, "a sealed memory file: nothing of the supervisor's memory stays")                  \
   X(identity_map, "identity.map", supervisor, "setgroups denied first; a host uid no other run has, never 0")         \
