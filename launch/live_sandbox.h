@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -40,8 +41,9 @@ struct LiveSandbox {
   Pidfd init;  // last: destroyed, hence dead, before all of the above
 };
 
-// All of prepare(). Fails with: Fault::host and the step's name.
-Result<std::unique_ptr<LiveSandbox>> prepare_sandbox(const HostState& host, const Plan& plan);
+// All of prepare(). Fails with: Fault::host and the step's name, or as `meanwhile` does.
+Result<std::unique_ptr<LiveSandbox>> prepare_sandbox(const HostState& host, const Plan& plan,
+                                                     const std::function<Status()>& meanwhile);
 
 // The paused call becomes the program's exec.
 Status release_program(LiveSandbox& sandbox, const Program& program, const Streams& streams);

@@ -269,20 +269,23 @@ Result<std::unique_ptr<LiveSandbox>> allocate(const HostState& host, const Plan&
   return sandbox;
 }
 
-// What happens beside the clone's way to init, up to init's report.
-Status furnish(LiveSandbox& sandbox, const MountPlan& mounts, pid_t child, Parcel parcel) {
+// What happens beside the clone's way to init and through its script, up to init's report.
+Status furnish(LiveSandbox& sandbox, const MountPlan& mounts, pid_t child, Parcel parcel,
+               const std::function<Status()>& meanwhile) {
   TRY_STATUS(map_identity(sandbox, child));
   TRY_STATUS(build_root(sandbox, mounts, parcel.tree));
   TRY_STATUS(write_script(sandbox, mounts, parcel));
   TRY_STATUS(send_script(sandbox, parcel));
   sandbox.scratch = std::move(parcel.tree.scratch);
   parcel = Parcel{};  // init has its own now; ends of pipes must not stay here
+  if (meanwhile) TRY_STATUS(meanwhile());
   return receive_report(sandbox);
 }
 
 }  // namespace
 
-Result<std::unique_ptr<LiveSandbox>> prepare_sandbox(const HostState& host, const Plan& plan) {
+Result<std::unique_ptr<LiveSandbox>> prepare_sandbox(const HostState& host, const Plan& plan,
+                                                     const std::function<Status()>& meanwhile) {
   const auto begin = std::chrono::steady_clock::now();
   TRY_STATUS(check_names(plan));
   TRY(std::unique_ptr<LiveSandbox> sandbox, allocate(host, plan));
@@ -291,7 +294,7 @@ Result<std::unique_ptr<LiveSandbox>> prepare_sandbox(const HostState& host, cons
   TRY_STATUS(make_cgroup(*sandbox, host.hierarchy.get()));
   TRY_STATUS(make_stdio(*sandbox, parcel));
   TRY(const pid_t child, clone_init(*sandbox));
-  if (auto furnished = furnish(*sandbox, mounts, child, std::move(parcel)); !furnished) {
+  if (auto furnished = furnish(*sandbox, mounts, child, std::move(parcel), meanwhile); !furnished) {
     // A step of ours can fail because the clone is gone: then what ended the clone is the cause.
     if (sandbox->entry.error != 0) return silent_end(*sandbox);
     return std::move(furnished).error();
