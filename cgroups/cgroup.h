@@ -20,10 +20,13 @@ struct Limits {
   double cpus = 1;              // bandwidth; 0: unlimited
 };
 
-struct Usage {
+struct CpuUsage {
   CpuTime cpu;  // all tasks, dead ones included
   CpuTime user;
   CpuTime system;
+};
+
+struct Usage : CpuUsage {
   Bytes memory_peak;
   std::uint64_t oom_kills = 0;
   std::uint32_t processes_peak = 0;      // 0: this kernel does not tell (pids.peak is 6.1+)
@@ -43,6 +46,7 @@ class Cgroup {
 
   // By open descriptors, a few microseconds each: for the supervision loop.
   virtual Result<CpuTime> cpu_time() const = 0;
+  virtual Result<CpuUsage> cpu_usage() const = 0;
   virtual Result<Bytes> memory_now() const = 0;         // everything charged
   virtual Result<Bytes> shared_memory_now() const = 0;  // tmpfs and shared mappings among it
 

@@ -35,8 +35,8 @@ struct LiveSandbox {
   UniqueFd stdout_write;  // kept until start(): stderr may become it
   UniqueFd listener;
   UniqueFd scratch;
-  UniqueFd program;             // pidfd of pid 2, from start() on
-  cgroups::Usage set_up_usage;  // what the launch itself cost
+  UniqueFd program;                // pidfd of pid 2, from start() on
+  cgroups::CpuUsage set_up_usage;  // what the launch itself cost
   std::chrono::microseconds prepare_time{0};
   Pidfd init;  // last: destroyed, hence dead, before all of the above
 };

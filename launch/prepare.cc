@@ -302,7 +302,7 @@ Result<std::unique_ptr<LiveSandbox>> prepare_sandbox(const HostState& host, cons
   sandbox->control.reset();
   sandbox->exchange.close_fd();
   if (sandbox->cgroup) {
-    TRY(sandbox->set_up_usage, sandbox->cgroup->usage());
+    TRY(sandbox->set_up_usage, sandbox->cgroup->cpu_usage());
   }
   sandbox->prepare_time =
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);

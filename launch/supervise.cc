@@ -258,7 +258,7 @@ Status Supervision::collect(Facts& facts) {
   }
   TRY_STATUS(sandbox_.cgroup->kill());
   TRY(facts.usage, sandbox_.cgroup->usage());
-  const cgroups::Usage& before = sandbox_.set_up_usage;
+  const cgroups::CpuUsage& before = sandbox_.set_up_usage;
   facts.usage.cpu.value -= before.cpu.value;
   facts.usage.user.value = std::max(facts.usage.user.value - before.user.value, microseconds::zero());
   facts.usage.system.value = std::max(facts.usage.system.value - before.system.value, microseconds::zero());
