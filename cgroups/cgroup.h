@@ -40,7 +40,7 @@ class Cgroup {
 
   // v2: a directory descriptor for CLONE_INTO_CGROUP; -1 on v1.
   virtual int clone_into() const = 0;
-  // v1: descriptors of `tasks` files, to which the child itself writes "0" before anything else; empty on v2. Writing
+  // v1: descriptors of `tasks` files, to which init itself writes "0" before it does anything; empty on v2. Writing
   // another task's pid to cgroup.procs costs 4 to 16 ms (an RCU grace period) and never happens here.
   virtual std::vector<int> join_files() const = 0;
 

@@ -38,12 +38,6 @@ long enter_namespaces(const EntryArguments& arguments) {
   return system_call(__NR_unshare, static_cast<long>(arguments.namespaces));
 }
 
-long join_cgroups(const EntryArguments& arguments) {
-  for (int index = 0; index < arguments.join_count; ++index)
-    if (const long error = system_call(__NR_write, arguments.join[index], word("0"), 1); error < 0) return error;
-  return 0;
-}
-
 long execute_init(const EntryArguments& arguments) {
   if (const long error = system_call(__NR_dup2, arguments.control, 0); error < 0) return error;
   static const char* const kArguments[] = {"sandbox-init", nullptr};
@@ -58,7 +52,6 @@ void run_entry(EntryArguments* arguments) {
     long (*act)(const EntryArguments&);
   } steps[] = {
       {Step::namespace_enter, enter_namespaces},
-      {Step::cgroup_join, join_cgroups},
       {Step::init_capabilities, [](const EntryArguments&) { return raise_ambient(); }},
       {Step::init_exec, execute_init},
   };

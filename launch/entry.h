@@ -1,5 +1,5 @@
 // Entry: from the supervisor into the namespaces. The clone, in a user and a pid namespace of its own, makes the
-// others, joins the run's cgroups and executes init. It shares the supervisor's memory and runs on a small stack of its
+// others and executes init. It shares the supervisor's memory and runs on a small stack of its
 // own until then, so its cost does not grow with the supervisor; it makes raw system calls only.
 #pragma once
 
@@ -21,8 +21,6 @@ struct EntryArguments {
   std::uint64_t namespaces = 0;  // CLONE_NEW… of those that the clone makes itself
   int control = -1;              // becomes init's descriptor 0
   int init_file = -1;            // sealed memory file
-  const int* join = nullptr;     // `tasks` files of cgroup v1
-  int join_count = 0;
   Step inject_step = Step::cgroup_create;
   int inject_errno = 0;                             // 0: none
   volatile Step failed_step = Step::cgroup_create;  // written by the clone

@@ -26,7 +26,6 @@ struct LiveSandbox {
   IdentitySlot slot;
   SharedExchange exchange;
   std::vector<ScriptRow> rows;
-  std::vector<int> join_files;              // borrowed from `cgroup`; the clone reads it
   EntryArguments entry;                     // the clone's stack: must outlive `init`
   std::unique_ptr<cgroups::Cgroup> cgroup;  // removed after `init` is dead; none where the plan gave it up
   UniqueFd control;                         // to init, until it has reported

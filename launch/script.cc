@@ -42,6 +42,9 @@ class Rows {
 
 void add_init_rows(const Plan& plan, const LoweringFacts& facts, Rows& rows) {
   rows.add(Step::init_script);
+  ScriptRow& join = rows.add(Step::cgroup_join);
+  join.a = facts.first_join_file;
+  join.b = facts.join_files;
   ScriptRow& identity = rows.add(Step::identity_setup, facts.has_setup_identity ? "uid 0, gid 0 inside" : "uid 1000");
   identity.a = identity.b = facts.has_setup_identity ? 0 : kInsideProgramId;
   rows.add(Step::session_keyring);

@@ -33,6 +33,7 @@ struct LoweringFacts {
   bool has_setup_identity = true;
   int root = kFirstMountFd;
   std::vector<AttachedMount> mounts;
+  int first_join_file = 0, join_files = 0;  // `tasks` files of cgroup v1
 };
 
 std::vector<ScriptRow> lower(const Plan& plan, const MountPlan& mounts, const LoweringFacts& facts);

@@ -17,7 +17,6 @@ enum class Actor : std::uint8_t { supervisor, entry, init, program };
   X(exchange_make, "exchange.make", supervisor, "the page the script travels in, and argv later")                     \
   X(namespace_clone, "namespace.clone", supervisor, "user and pid at once, by pidfd; the others beside our own work") \
   X(namespace_enter, "namespace.enter", entry, "mount, net, ipc and uts, owned by the user namespace of the clone")   \
-  X(cgroup_join, "cgroup.join", entry, "before init exists: all that it does is charged to the run")                  \
   X(init_capabilities, "init.capabilities", entry, "ambient: ids are unmapped yet, so exec would drop them")          \
   X(init_exec, "init.exec", entry, "a sealed memory file: nothing of the supervisor's memory stays")                  \
   X(identity_map, "identity.map", supervisor, "setgroups denied first; a host uid no other run has, never 0")         \
@@ -25,6 +24,7 @@ enum class Actor : std::uint8_t { supervisor, entry, init, program };
   X(mount_open, "mount.open", supervisor, "sources are opened by the host's view, by descriptor from here on")        \
   X(script_send, "script.send", supervisor, "all descriptors travel in one message")                                  \
   X(init_script, "init.script", init, "maps the exchange page, takes the pipes as 0, 1 and 2")                        \
+  X(cgroup_join, "cgroup.join", init, "before anything that can grow: all that follows is charged to the run")        \
   X(identity_setup, "identity.setup", init, "a mapped id, so that files made below have an owner")                    \
   X(session_keyring, "session.keyring", init, "a fresh one: keyrings are per user, not per namespace")                \
   X(session_new, "session.new", init, "no controlling terminal")                                                      \
