@@ -35,6 +35,7 @@ struct LiveSandbox {
   UniqueFd listener;
   UniqueFd scratch;
   UniqueFd program;                // pidfd of pid 2, from start() on
+  UniqueFd executable;             // the sealed memory file, until pid 2 is dead
   cgroups::CpuUsage set_up_usage;  // what the launch itself cost
   std::chrono::microseconds prepare_time{0};
   Pidfd init;  // last: destroyed, hence dead, before all of the above

@@ -186,7 +186,7 @@ const std::vector<std::string> kHardeningNames = {"session-keyring", "init-filte
                                                   "oom-score",       "core-scheduling", "memory-no-exec-gain",
                                                   "landlock"};
 
-std::string hardening_of(Step step) {
+std::string_view hardening_of(Step step) {
   switch (step) {
     case Step::session_keyring:
       return "session-keyring";
@@ -238,7 +238,7 @@ std::vector<ScriptRow> lower(const Plan& plan, const MountPlan& mounts, const Lo
   add_identity_rows(plan, rows);
   std::vector<ScriptRow> out = rows.take();
   for (ScriptRow& row : out) {
-    const std::string hardening = hardening_of(row.step);
+    const std::string_view hardening = hardening_of(row.step);
     if (std::find(plan.require.begin(), plan.require.end(), hardening) != plan.require.end()) row.is_optional = false;
   }
   return out;

@@ -367,6 +367,8 @@ class Pipeline::Road {
     what.argv.insert(what.argv.end(), request_.arguments.begin(), request_.arguments.end());
     TRY(report_.facts, timed("run", [&]() -> Result<launch::Facts> {
           TRY_STATUS(sandbox->start(what, streams));
+          // The sandbox has a descriptor of its own, and gives it up as soon as it can.
+          if (!request_.hash_program) program_.reset();
           return sandbox->wait(pipeline_.cancel_fd_);
         }));
     report_.ran = true;
