@@ -263,12 +263,13 @@ func (t *toolexec) prepare(c *compileArgs, p *sourcePackage, r *rewritten) (*com
 	rewrites := c.value("trimpath")
 	hooked := &compileArgs{flags: append([]string{}, c.flags...)}
 	w := &hookedWriter{base: base, places: map[string]string{}}
-	sites := w.write("sandbox-hook", "sites.go", r.extra)
+	sites := w.write("sandbox-hook", "sites.go", false, r.extra)
 	hooked.files = append(hooked.files, sites)
 	for _, f := range p.files {
 		if data, ok := r.changed[f]; ok {
 			name := sourcePath(f.full, rewrites)
-			hooked.files = append(hooked.files, w.write(filepath.Dir(name), filepath.Base(name), data))
+			hooked.files = append(hooked.files, w.write(filepath.Dir(name), filepath.Base(name),
+				filepath.Dir(f.path) == ".", data))
 		} else {
 			hooked.files = append(hooked.files, f.path)
 		}
@@ -293,20 +294,30 @@ type hookedWriter struct {
 	err      error
 }
 
-func (w *hookedWriter) write(directory, name string, data []byte) string {
-	place, ok := w.places[directory]
+// write puts a file into the place for its directory. beside: the compiler was given its name alone, and what a line
+// directive in it names is relative to nothing; then only the file itself is attributed to the directory.
+func (w *hookedWriter) write(directory, name string, beside bool, data []byte) string {
+	key := fmt.Sprint(beside, directory)
+	place, ok := w.places[key]
 	if !ok {
 		place = filepath.Join(w.base, strconv.Itoa(len(w.places)))
-		w.places[directory] = place
-		if directory == "." {
-			directory = ""
-		}
-		w.rewrites = append(w.rewrites, place+"=>"+directory)
+		w.places[key] = place
 		if err := os.MkdirAll(place, 0o777); err != nil {
 			w.err = err
 		}
 	}
 	path := filepath.Join(place, name)
+	switch {
+	case beside:
+		w.rewrites = append([]string{path + "=>" + filepath.Join(directory, name)}, w.rewrites...)
+		if !ok {
+			w.rewrites = append(w.rewrites, place+"=>")
+		}
+	case !ok && directory == ".":
+		w.rewrites = append(w.rewrites, place+"=>")
+	case !ok:
+		w.rewrites = append(w.rewrites, place+"=>"+directory)
+	}
 	if err := os.WriteFile(path, data, 0o666); err != nil {
 		w.err = err
 	}
