@@ -1,6 +1,7 @@
-// bench-launch: what it costs to run a program in our sandbox, beside a bare exec, bubblewrap and firejail.
+// bench-launch: what it costs to run a program in our sandbox, beside a bare exec, bubblewrap, firejail and what the
+// kernel alone asks for (launch-floor).
 //
-//   bench-launch [--rounds N] [--pause MS] SANDBOX_RUN PROGRAM
+//   bench-launch [--rounds N] [--pause MS] SANDBOX_RUN LAUNCH_FLOOR PROGRAM
 //
 // One interleaved run: each round launches every contender once, in an order that rotates, so that drift of the machine
 // falls on all alike. A launch is timed from posix_spawn to the reaping of the child; its streams are /dev/null.
@@ -28,10 +29,11 @@ struct Contender {
 };
 
 // What each peer is asked for comes as near to our walls as its flags allow; none of the peers sets a cgroup limit.
-std::vector<Contender> contenders(const std::string& ours, const std::string& program) {
+std::vector<Contender> contenders(const std::string& ours, const std::string& floor, const std::string& program) {
   return {
       {"bare exec", {program}},
       {"sandbox-run exec", {ours, "exec", "--stdin", "none", program}},
+      {"the kernel's part of it", {floor, program}},
       {"bubblewrap",
        {"bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--ro-bind", program,
         "/program", "--dev", "/dev", "--tmpfs", "/tmp", "/program"}},
@@ -93,11 +95,11 @@ int main(int argc, char** argv) {
     if (!std::strcmp(argv[at], "--rounds")) rounds = std::atoi(argv[at + 1]);
     if (!std::strcmp(argv[at], "--pause")) pause_ms = std::atoi(argv[at + 1]);
   }
-  if (argc - at != 2 || rounds < 1) {
-    fmt::print(stderr, "usage: bench-launch [--rounds N] [--pause MS] SANDBOX_RUN PROGRAM\n");
+  if (argc - at != 3 || rounds < 1) {
+    fmt::print(stderr, "usage: bench-launch [--rounds N] [--pause MS] SANDBOX_RUN LAUNCH_FLOOR PROGRAM\n");
     return 2;
   }
-  std::vector<Contender> all = contenders(argv[at], argv[at + 1]);
+  std::vector<Contender> all = contenders(argv[at], argv[at + 1], argv[at + 2]);
   for (const Contender& contender : all) launch(contender);  // warms caches; checks that each works
   for (int round = 0; round < rounds; ++round) {
     for (std::size_t i = 0; i < all.size(); ++i) {

@@ -35,6 +35,9 @@ bool is_old(int directory, const std::string& name) {
 }
 
 Result<std::vector<std::string>> subdirectories(const GroupDirectory& top) {
+  // A link for the directory itself, one for its ".", and one for each directory below (kernfs_refresh_inode).
+  struct stat status;
+  if (::fstat(top.fd.get(), &status) == 0 && status.st_nlink == 2) return std::vector<std::string>{};
   UniqueFd again(::openat(top.fd.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!again) return cgroup_error(errno, "open " + top.path);
   DIR* const stream = ::fdopendir(again.get());
@@ -92,7 +95,6 @@ Result<int> end_orphans_below(const GroupDirectory& top, const Surroundings& sur
 Result<Surroundings> look_around() {
   Surroundings surroundings;
   TRY(surroundings.mountinfo, read_file("/proc/self/mountinfo", 16_MiB));
-  TRY(surroundings.own_groups, read_file("/proc/self/cgroup", 1_MiB));
   TRY(surroundings.supervisor, this_supervisor());
   if (const char* parent = std::getenv("SANDBOX_RUN_CGROUP")) surroundings.parent = parent;
   return surroundings;
@@ -104,7 +106,12 @@ Result<std::unique_ptr<Hierarchy>> open_hierarchy(Surroundings surroundings) {
   for (const CgroupMount& mount : mounts) {
     if (mount.version != 2) continue;
     const auto controllers = read_file(mount.point + "/cgroup.controllers", Bytes{4096});
-    if (controllers && has_all(words(*controllers))) return open_v2(mount, std::move(surroundings));
+    if (controllers && has_all(words(*controllers))) {
+      if (surroundings.own_groups.empty()) {
+        TRY(surroundings.own_groups, read_file("/proc/self/cgroup", 1_MiB));
+      }
+      return open_v2(mount, std::move(surroundings));
+    }
     v2_offers += "; v2 at " + mount.point + " offers '" +
                  (controllers ? controllers->substr(0, controllers->find('\n')) : "nothing readable") + "'";
   }

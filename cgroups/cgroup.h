@@ -20,10 +20,13 @@ struct Limits {
   double cpus = 1;              // bandwidth; 0: unlimited
 };
 
-struct Usage {
+struct CpuUsage {
   CpuTime cpu;  // all tasks, dead ones included
   CpuTime user;
   CpuTime system;
+};
+
+struct Usage : CpuUsage {
   Bytes memory_peak;
   std::uint64_t oom_kills = 0;
   std::uint32_t processes_peak = 0;      // 0: this kernel does not tell (pids.peak is 6.1+)
@@ -37,12 +40,13 @@ class Cgroup {
 
   // v2: a directory descriptor for CLONE_INTO_CGROUP; -1 on v1.
   virtual int clone_into() const = 0;
-  // v1: descriptors of `tasks` files, to which the child itself writes "0" before anything else; empty on v2. Writing
+  // v1: descriptors of `tasks` files, to which init itself writes "0" before it does anything; empty on v2. Writing
   // another task's pid to cgroup.procs costs 4 to 16 ms (an RCU grace period) and never happens here.
   virtual std::vector<int> join_files() const = 0;
 
   // By open descriptors, a few microseconds each: for the supervision loop.
   virtual Result<CpuTime> cpu_time() const = 0;
+  virtual Result<CpuUsage> cpu_usage() const = 0;
   virtual Result<Bytes> memory_now() const = 0;         // everything charged
   virtual Result<Bytes> shared_memory_now() const = 0;  // tmpfs and shared mappings among it
 

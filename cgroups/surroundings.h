@@ -14,7 +14,7 @@ namespace sandbox_run::cgroups {
 
 struct Surroundings {
   std::string mountinfo;   // content of /proc/self/mountinfo
-  std::string own_groups;  // content of /proc/self/cgroup
+  std::string own_groups;  // content of /proc/self/cgroup; empty: read once it is known to matter (v2)
   std::string parent;      // SANDBOX_RUN_CGROUP: a group ("/user.slice/…") or its directory; empty: find one
   Supervisor supervisor;
   KernelInstead kernel;

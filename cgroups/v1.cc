@@ -2,7 +2,8 @@
 // each. Controllers that share a mount (cpu and cpuacct mostly do) share a directory.
 //
 // v1 has no group kill. Ours: pids.max 0 stops every fork at once, then SIGKILL goes round until all directories are
-// empty. It has no memory.oom.group either: the kernel kills one process, and the supervisor ends the run.
+// empty; where the pids controller counts nobody any more, there is nothing to go round for. It has no memory.oom.group
+// either: the kernel kills one process, and the supervisor ends the run.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -39,6 +40,7 @@ class V1Cgroup final : public Cgroup {
   int clone_into() const override { return -1; }
   std::vector<int> join_files() const override;
   Result<CpuTime> cpu_time() const override;
+  Result<CpuUsage> cpu_usage() const override;
   Result<Bytes> memory_now() const override;
   Result<Bytes> shared_memory_now() const override;
   Result<Usage> usage() const override;
@@ -48,6 +50,7 @@ class V1Cgroup final : public Cgroup {
  private:
   Status set_limits(const Limits& limits);
   Status open_counters();
+  Result<bool> counts_nobody() const;
 
   const Tops& tops_;
   const KernelInstead& kernel_;
@@ -160,13 +163,16 @@ Result<Bytes> V1Cgroup::shared_memory_now() const {
   return Bytes{bytes};
 }
 
-Result<Usage> V1Cgroup::usage() const {
-  Usage usage;
-  TRY(usage.cpu, cpu_time());
+Result<CpuUsage> V1Cgroup::cpu_usage() const {
+  TRY(const CpuTime all, cpu_time());
   TRY(const std::uint64_t user, cpu_user_.number());
   TRY(const std::uint64_t system, cpu_system_.number());
-  usage.user = from_nanoseconds(user);
-  usage.system = from_nanoseconds(system);
+  return CpuUsage{all, from_nanoseconds(user), from_nanoseconds(system)};
+}
+
+Result<Usage> V1Cgroup::usage() const {
+  Usage usage;
+  TRY(static_cast<CpuUsage&>(usage), cpu_usage());
   TRY(usage.memory_peak.count, memory_peak_.number());
   TRY(usage.oom_kills, oom_control_.value_of("oom_kill"));
   if (limit_hits_before_kill_) {
@@ -181,8 +187,20 @@ Result<Usage> V1Cgroup::usage() const {
   return usage;
 }
 
+// Zombies count until they are reaped, and who has joined another controller's directory and not yet this one is found
+// by remove(), which rmdir refuses while anyone stands in it.
+Result<bool> V1Cgroup::counts_nobody() const {
+  if (directories_.size() < tops_.groups.size()) return false;  // make() did not come to its end
+  const GroupDirectory& pids = directories_[tops_.pids];
+  TRY(const ControlFile current, ControlFile::open(pids.fd.get(), pids.path, "pids.current", O_RDONLY));
+  TRY(const std::uint64_t tasks, current.number());
+  return tasks == 0;
+}
+
 Status V1Cgroup::kill() {
   join_.clear();  // nobody joins any more, and their descriptors are what the pidfds below may need
+  TRY(const bool empty, counts_nobody());
+  if (empty) return {};
   if (pids_max_) {
     if (pids_events_ && !limit_hits_before_kill_) {
       TRY(limit_hits_before_kill_, pids_events_.value_of("max"));

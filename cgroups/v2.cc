@@ -41,6 +41,7 @@ class V2Cgroup final : public Cgroup {
   Result<CpuTime> cpu_time() const override;
   Result<Bytes> memory_now() const override;
   Result<Bytes> shared_memory_now() const override;
+  Result<CpuUsage> cpu_usage() const override;
   Result<Usage> usage() const override;
   Status kill() override;
   Status remove() override;
@@ -139,15 +140,17 @@ Result<Bytes> V2Cgroup::shared_memory_now() const {
   return Bytes{bytes};
 }
 
-Result<Usage> V2Cgroup::usage() const {
-  Usage usage;
+Result<CpuUsage> V2Cgroup::cpu_usage() const {
   TRY(const std::string cpu, cpu_stat_.text());  // one read: the three belong together
   TRY(const std::uint64_t total, find_key(cpu, "usage_usec", cpu_stat_.path()));
   TRY(const std::uint64_t user, find_key(cpu, "user_usec", cpu_stat_.path()));
   TRY(const std::uint64_t system, find_key(cpu, "system_usec", cpu_stat_.path()));
-  usage.cpu = from_microseconds(total);
-  usage.user = from_microseconds(user);
-  usage.system = from_microseconds(system);
+  return CpuUsage{from_microseconds(total), from_microseconds(user), from_microseconds(system)};
+}
+
+Result<Usage> V2Cgroup::usage() const {
+  Usage usage;
+  TRY(static_cast<CpuUsage&>(usage), cpu_usage());
   TRY(const Bytes now, memory_now());
   usage.memory_peak = std::max(now, largest_sample_);
   if (memory_peak_) {

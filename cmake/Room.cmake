@@ -38,10 +38,15 @@ function(sandbox_run_room name)
   endif()
 endfunction()
 
-# sandbox_run_static(TARGET): links it statically where SANDBOX_RUN_STATIC asks for it, as a static PIE.
+# sandbox_run_static(TARGET): links it statically where SANDBOX_RUN_STATIC asks for it, as a static PIE; its relocations
+# packed where linker and C library can (DT_RELR: binutils 2.38, glibc 2.36), as they are done anew at every start.
+include(CheckLinkerFlag)
+set(CMAKE_REQUIRED_LINK_OPTIONS -static-pie)
+check_linker_flag(CXX -Wl,-z,pack-relative-relocs SANDBOX_RUN_PACKED_RELOCATIONS)
+unset(CMAKE_REQUIRED_LINK_OPTIONS)
 function(sandbox_run_static target)
   if(SANDBOX_RUN_STATIC)
-    target_link_options(${target} PRIVATE -static-pie)
+    target_link_options(${target} PRIVATE -static-pie $<$<BOOL:${SANDBOX_RUN_PACKED_RELOCATIONS}>:-Wl,-z,pack-relative-relocs>)
     set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON LINK_SEARCH_START_STATIC ON)
   endif()
 endfunction()

@@ -85,14 +85,16 @@ class ThreadedCollector final : public Collector {
   }
 
   void serve() {
+    int pause_ms = kDrainInterval_ms;
     while (!stopping_) {
       if (socket_) {
-        socket_->serve(kDrainInterval_ms);
+        socket_->serve(pause_ms);
       } else {
-        std::this_thread::sleep_for(std::chrono::milliseconds(kDrainInterval_ms));
+        std::this_thread::sleep_for(std::chrono::milliseconds(pause_ms));
       }
       std::lock_guard lock(mutex_);
-      drain();
+      // A ring that fills this fast would be full before the next round.
+      pause_ms = drain() > ring_.slots() / 16 ? 0 : kDrainInterval_ms;
     }
   }
 
@@ -105,10 +107,11 @@ class ThreadedCollector final : public Collector {
   }
 
   // REQUIRES: mutex_.
-  void drain() {
+  std::uint64_t drain() {
     now_ns_ = monotonic_ns();
-    ring_.drain(now_ns_, consumer());
+    const std::uint64_t count = ring_.drain(now_ns_, consumer());
     joiner_.set_losses(ring_.dropped(), ring_.lost(), ring_.nonsense());
+    return count;
   }
 
   // On the collector's thread, without the lock.

@@ -26,11 +26,12 @@ Slot Ring::copy(std::uint64_t position) const {
   return slot;
 }
 
-void Ring::drain(std::uint64_t now_ns, const Consumer& consume) {
+std::uint64_t Ring::drain(std::uint64_t now_ns, const Consumer& consume) {
+  std::uint64_t count = 0;
   std::uint64_t reserved = memory_.load64(kReservedOffset);
   if (reserved < consumed_) {  // reservations only grow
     ++nonsense_;
-    return;
+    return 0;
   }
   if (reserved - consumed_ > slots_) {  // and never reach beyond what was read: what was there is gone
     ++nonsense_;
@@ -40,9 +41,11 @@ void Ring::drain(std::uint64_t now_ns, const Consumer& consume) {
   for (std::uint64_t position = consumed_; position != reserved; ++position) {
     if (handed_over_[position & (slots_ - 1)] || memory_.load64(offset_of(position)) != position + 1) continue;
     consume(position, copy(position));
+    ++count;
     handed_over_[position & (slots_ - 1)] = true;
   }
   advance(reserved, now_ns);
+  return count;
 }
 
 // Gives slots back to the program, from the front.

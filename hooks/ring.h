@@ -20,12 +20,14 @@ class Ring {
   static Result<Ring> create(std::uint32_t slots = kDefaultSlots);
 
   int fd() const { return memory_.fd(); }
+  std::uint32_t slots() const { return slots_; }
 
   // Hands every committed slot over, once, as a private copy with its position. Slots of one goroutine come in the
   // order in which it wrote them; a slot that is still being written does not hold up those after it, and is given up
   // as lost when it has kept the front for kCommitPatience_ns.
+  // Returns how many.
   using Consumer = std::function<void(std::uint64_t position, const Slot& slot)>;
-  void drain(std::uint64_t now_ns, const Consumer& consume);
+  std::uint64_t drain(std::uint64_t now_ns, const Consumer& consume);
 
   // The last drain, once nobody writes any more: what is not committed now never will be.
   void finish(std::uint64_t now_ns, const Consumer& consume);

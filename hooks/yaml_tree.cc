@@ -85,7 +85,7 @@ class TreeBuilder final : public YAML::EventHandler {
     if (level.node.kind == YamlNode::Kind::sequence) {
       level.node.items.push_back(std::move(node));
     } else if (level.key) {
-      level.node.entries.emplace_back(std::move(*level.key), std::move(node));
+      level.node.entries.push_back({std::move(*level.key), std::move(node)});
       level.key.reset();
     } else {
       if (node.kind != YamlNode::Kind::scalar) refuse(mark, "a key has to be a word");

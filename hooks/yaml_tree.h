@@ -11,6 +11,8 @@
 
 namespace sandbox_run::hooks {
 
+struct YamlEntry;
+
 struct YamlNode {
   enum class Kind { null, scalar, sequence, mapping };
   Kind kind = Kind::null;
@@ -18,10 +20,13 @@ struct YamlNode {
   bool plain = false;  // scalar: written without quotes, so it may be a number
   int line = 0;
   int column = 0;
-  std::vector<YamlNode> items;                         // sequence
-  std::vector<std::pair<YamlNode, YamlNode>> entries;  // mapping: keys are scalars, each once
+  std::vector<YamlNode> items;     // sequence
+  std::vector<YamlEntry> entries;  // mapping: keys are scalars, each once
 
   const YamlNode* find(std::string_view key) const;  // nullptr: absent, or no mapping
+};
+struct YamlEntry {
+  YamlNode key, value;
 };
 std::string_view kind_name(YamlNode::Kind kind);
 

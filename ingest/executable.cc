@@ -19,7 +19,7 @@ bool is_same_state(const struct stat& before, const struct stat& after) {
 
 }  // namespace
 
-Result<Executable> load_executable(const std::string& path, const Limits& limits) {
+Result<ExecutableFile> open_executable(const std::string& path, const Limits& limits) {
   auto opened = open_path(path, O_RDONLY | O_NONBLOCK);  // O_NONBLOCK: a FIFO must not hold us up
   if (!opened) return Error{Fault::input, opened.error().sys_errno, opened.error().what};
   struct stat before {};
@@ -31,16 +31,22 @@ Result<Executable> load_executable(const std::string& path, const Limits& limits
   if (size > limits.bytes.count)
     return input_error(fmt::format("{} has {}, more than {}; raise with --max-bytes", path, format_bytes(Bytes{size}),
                                    format_bytes(limits.bytes)));
+  return ExecutableFile{path, std::move(*opened), before};
+}
+
+Result<Executable> copy_executable(const ExecutableFile& executable) {
+  const std::string& path = executable.path;
+  const auto size = static_cast<std::uint64_t>(executable.opened.st_size);
   TRY(UniqueFd memory, executable_memfd(path));
   for (std::uint64_t left = size; left > 0;) {
-    ssize_t sent = ::sendfile(memory.get(), opened->get(), nullptr, left);
+    ssize_t sent = ::sendfile(memory.get(), executable.file.get(), nullptr, left);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0) return host_error(errno, "cannot copy " + path + " into memory");
     if (sent == 0) return input_error(path + " became shorter while it was read; try again when nothing writes to it");
     left -= static_cast<std::uint64_t>(sent);
   }
   struct stat after {};
-  if (::fstat(opened->get(), &after) != 0 || !is_same_state(before, after))
+  if (::fstat(executable.file.get(), &after) != 0 || !is_same_state(executable.opened, after))
     return input_error(path + " changed while it was read; try again when nothing writes to it");
   TRY_STATUS(seal(memory.get(), path));
   return Executable{std::move(memory), Bytes{size}};

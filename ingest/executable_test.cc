@@ -10,6 +10,11 @@
 namespace sandbox_run::ingest {
 namespace {
 
+Result<Executable> load_executable(const std::string& path, const Limits& limits) {
+  TRY(const ExecutableFile file, open_executable(path, limits));
+  return copy_executable(file);
+}
+
 class ExecutableTest : public ::testing::Test {
  protected:
   TemporaryDirectory temporary_;

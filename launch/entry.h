@@ -1,5 +1,6 @@
-// Entry: from the supervisor into the namespaces. The clone shares the supervisor's memory and runs on a small stack of
-// its own until it executes init, so its cost does not grow with the supervisor; it makes raw system calls only.
+// Entry: from the supervisor into the namespaces. The clone, in a user and a pid namespace of its own, makes the
+// others and executes init. It shares the supervisor's memory and runs on a small stack of its
+// own until then, so its cost does not grow with the supervisor; it makes raw system calls only.
 #pragma once
 
 #include <sys/types.h>
@@ -17,10 +18,9 @@ struct EntryStack {
 // What the clone reads and writes in the supervisor's memory. It must stay until init has reported or the clone is
 // dead.
 struct EntryArguments {
-  int control = -1;           // becomes init's descriptor 0
-  int init_file = -1;         // sealed memory file
-  const int* join = nullptr;  // `tasks` files of cgroup v1
-  int join_count = 0;
+  std::uint64_t namespaces = 0;  // CLONE_NEW… of those that the clone makes itself
+  int control = -1;              // becomes init's descriptor 0
+  int init_file = -1;            // sealed memory file
   Step inject_step = Step::cgroup_create;
   int inject_errno = 0;                             // 0: none
   volatile Step failed_step = Step::cgroup_create;  // written by the clone
@@ -28,8 +28,8 @@ struct EntryArguments {
   EntryStack stack;
 };
 
-// clone3(2) with `flags` (CLONE_VM, CLONE_PIDFD and CLONE_CLEAR_SIGHAND are added); `cgroup` is for
-// CLONE_INTO_CGROUP, -1: none. Answers the child's pid and its pidfd, or a negative errno.
-long enter_namespaces(std::uint64_t flags, int cgroup, EntryArguments* arguments, int* pidfd);
+// clone3(2) into new user and pid namespaces, sharing memory; `cgroup` is for CLONE_INTO_CGROUP, -1: none. Answers the
+// child's pid and its pidfd, or a negative errno.
+long clone_entry(int cgroup, EntryArguments* arguments, int* pidfd);
 
 }  // namespace sandbox_run::launch

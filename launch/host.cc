@@ -76,8 +76,8 @@ class LocalHost final : public Host {
 
   cgroups::Hierarchy* hierarchy() override { return state_.hierarchy.get(); }
 
-  Result<std::unique_ptr<Sandbox>> prepare(const Plan& plan) override {
-    TRY(std::unique_ptr<LiveSandbox> sandbox, prepare_sandbox(state_, plan));
+  Result<std::unique_ptr<Sandbox>> prepare(const Plan& plan, const std::function<Status()>& meanwhile) override {
+    TRY(std::unique_ptr<LiveSandbox> sandbox, prepare_sandbox(state_, plan, meanwhile));
     return std::unique_ptr<Sandbox>(std::make_unique<LaunchedSandbox>(std::move(sandbox)));
   }
 

@@ -2,6 +2,7 @@
 // the rest, wait() supervises to the end. A prepared sandbox is used once.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "base/narrator.h"
@@ -35,8 +36,11 @@ class Host {
   virtual ~Host() = default;
   virtual cgroups::Hierarchy* hierarchy() = 0;  // nullptr where the host has none that can be used
   // Thread: the sandbox dies with the thread that prepared it (PR_SET_PDEATHSIG); at most 64 are alive in a process.
-  // Fails with: Fault::host and the failed step's name ("launch root.pivot: …") where a wall cannot be had.
-  virtual Result<std::unique_ptr<Sandbox>> prepare(const Plan& plan) = 0;
+  // `meanwhile` is called while init goes through its script, in which time there is nothing else to do here.
+  // Fails with: Fault::host and the failed step's name ("launch root.pivot: …") where a wall cannot be had; else with
+  // what `meanwhile` fails with.
+  virtual Result<std::unique_ptr<Sandbox>> prepare(const Plan& plan,
+                                                   const std::function<Status()>& meanwhile = nullptr) = 0;
 };
 
 // Text of the plan and of every launch step in order, for --dry-run and golden tests.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -25,7 +26,6 @@ struct LiveSandbox {
   IdentitySlot slot;
   SharedExchange exchange;
   std::vector<ScriptRow> rows;
-  std::vector<int> join_files;              // borrowed from `cgroup`; the clone reads it
   EntryArguments entry;                     // the clone's stack: must outlive `init`
   std::unique_ptr<cgroups::Cgroup> cgroup;  // removed after `init` is dead; none where the plan gave it up
   UniqueFd control;                         // to init, until it has reported
@@ -34,14 +34,16 @@ struct LiveSandbox {
   UniqueFd stdout_write;  // kept until start(): stderr may become it
   UniqueFd listener;
   UniqueFd scratch;
-  UniqueFd program;             // pidfd of pid 2, from start() on
-  cgroups::Usage set_up_usage;  // what the launch itself cost
+  UniqueFd program;                // pidfd of pid 2, from start() on
+  UniqueFd executable;             // the sealed memory file, until pid 2 is dead
+  cgroups::CpuUsage set_up_usage;  // what the launch itself cost
   std::chrono::microseconds prepare_time{0};
   Pidfd init;  // last: destroyed, hence dead, before all of the above
 };
 
-// All of prepare(). Fails with: Fault::host and the step's name.
-Result<std::unique_ptr<LiveSandbox>> prepare_sandbox(const HostState& host, const Plan& plan);
+// All of prepare(). Fails with: Fault::host and the step's name, or as `meanwhile` does.
+Result<std::unique_ptr<LiveSandbox>> prepare_sandbox(const HostState& host, const Plan& plan,
+                                                     const std::function<Status()>& meanwhile);
 
 // The paused call becomes the program's exec.
 Status release_program(LiveSandbox& sandbox, const Program& program, const Streams& streams);

@@ -1,6 +1,7 @@
-// Theory of operation. The clone comes first: while it joins its cgroups and executes init, this thread writes the id
-// maps, builds the root and opens the mounts, and then sends all of it in one message. Init and pid 2 do the script,
-// and init reports ready with the filter's listener, or the step that failed.
+// Theory of operation. The clone comes first: while it makes its namespaces and executes init, this thread makes the
+// cgroup, writes the id maps, builds the root and opens the mounts, and then sends all of it in one message. Init joins
+// the cgroup, init and pid 2 do the script, and init reports ready with the filter's listener, or the step that failed.
+// On cgroup v2 the group comes before the clone, which begins in it.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/audit.h>
@@ -28,6 +29,7 @@ constexpr std::chrono::seconds kReportTimeout{30};  // a launch takes a millisec
 struct Parcel {
   UniqueFd status_write, stdin_read, stderr_write;
   RootTree tree;
+  std::vector<int> join_files;  // the cgroup's
 };
 
 Status injected(const Plan& plan, Step step) {
@@ -89,8 +91,9 @@ Status make_cgroup(LiveSandbox& sandbox, cgroups::Hierarchy* hierarchy) {
   return {};
 }
 
-std::uint64_t namespace_flags(const Plan& plan) {
-  std::uint64_t flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID;
+// User and pid come with the clone, cgroup after joining.
+std::uint64_t entered_namespaces(const Plan& plan) {
+  std::uint64_t flags = CLONE_NEWNS;
   if (!gives_up(plan, Wall::network)) flags |= CLONE_NEWNET;
   if (!gives_up(plan, Wall::ipc)) flags |= CLONE_NEWIPC;
   if (!gives_up(plan, Wall::uts)) flags |= CLONE_NEWUTS;
@@ -104,20 +107,18 @@ Result<pid_t> clone_init(LiveSandbox& sandbox) {
     return step_error(Step::namespace_clone, errno, "control socket");
   sandbox.control.reset(ends[0]);
   const UniqueFd theirs(ends[1]);
-  if (sandbox.cgroup) sandbox.join_files = sandbox.cgroup->join_files();
   EntryArguments& entry = sandbox.entry;
+  entry.namespaces = entered_namespaces(sandbox.plan);
   entry.control = theirs.get();
   entry.init_file = sandbox.host.init_file.get();
-  entry.join = sandbox.join_files.data();
-  entry.join_count = static_cast<int>(sandbox.join_files.size());
-  for (Step step : {Step::cgroup_join, Step::init_capabilities, Step::init_exec}) {
+  for (Step step : {Step::namespace_enter, Step::init_capabilities, Step::init_exec}) {
     if (sandbox.plan.fail.step != facts_of(step).name) continue;
     entry.inject_step = step;
     entry.inject_errno = sandbox.plan.fail.error;
   }
   int pidfd = -1;
   const int into = sandbox.cgroup ? sandbox.cgroup->clone_into() : -1;
-  const long pid = enter_namespaces(namespace_flags(sandbox.plan), into, &entry, &pidfd);
+  const long pid = clone_entry(into, &entry, &pidfd);
   if (pid < 0) return step_error(Step::namespace_clone, static_cast<int>(-pid), "new namespaces");
   sandbox.init = Pidfd(pidfd);
   return static_cast<pid_t>(pid);
@@ -174,6 +175,9 @@ Status write_script(LiveSandbox& sandbox, const MountPlan& mounts, const Parcel&
     if (opened.layers) attached.layers = position++;
     facts.mounts.push_back(attached);
   }
+  facts.first_join_file = position;
+  facts.join_files = static_cast<int>(parcel.join_files.size());
+  position += facts.join_files;
   if (position > kMostDescriptors)
     return input_error(fmt::format("{} mounts are more than one launch takes ({})", position, kMostDescriptors));
   sandbox.rows = lower(sandbox.plan, mounts, facts);
@@ -196,6 +200,7 @@ Status send_script(LiveSandbox& sandbox, const Parcel& parcel) {
     descriptors.push_back(opened.mount.get());
     if (opened.layers) descriptors.push_back(opened.layers.get());
   }
+  descriptors.insert(descriptors.end(), parcel.join_files.begin(), parcel.join_files.end());
   char byte = 0;
   iovec vector{&byte, 1};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(kMostDescriptors * sizeof(int))> control{};
@@ -267,29 +272,34 @@ Result<std::unique_ptr<LiveSandbox>> allocate(const HostState& host, const Plan&
   return sandbox;
 }
 
-// What happens beside the clone's way to init, up to init's report.
-Status furnish(LiveSandbox& sandbox, const MountPlan& mounts, pid_t child, Parcel parcel) {
+// What happens beside the clone's way to init and through its script, up to init's report.
+Status furnish(LiveSandbox& sandbox, const MountPlan& mounts, pid_t child, const std::function<Status()>& meanwhile) {
   TRY_STATUS(map_identity(sandbox, child));
+  if (!sandbox.cgroup) TRY_STATUS(make_cgroup(sandbox, sandbox.host.hierarchy.get()));
+  Parcel parcel;
+  if (sandbox.cgroup) parcel.join_files = sandbox.cgroup->join_files();
+  TRY_STATUS(make_stdio(sandbox, parcel));
   TRY_STATUS(build_root(sandbox, mounts, parcel.tree));
   TRY_STATUS(write_script(sandbox, mounts, parcel));
   TRY_STATUS(send_script(sandbox, parcel));
   sandbox.scratch = std::move(parcel.tree.scratch);
   parcel = Parcel{};  // init has its own now; ends of pipes must not stay here
+  if (meanwhile) TRY_STATUS(meanwhile());
   return receive_report(sandbox);
 }
 
 }  // namespace
 
-Result<std::unique_ptr<LiveSandbox>> prepare_sandbox(const HostState& host, const Plan& plan) {
+Result<std::unique_ptr<LiveSandbox>> prepare_sandbox(const HostState& host, const Plan& plan,
+                                                     const std::function<Status()>& meanwhile) {
   const auto begin = std::chrono::steady_clock::now();
   TRY_STATUS(check_names(plan));
   TRY(std::unique_ptr<LiveSandbox> sandbox, allocate(host, plan));
   TRY(const MountPlan mounts, plan_mounts(sandbox->plan));
-  Parcel parcel;
-  TRY_STATUS(make_cgroup(*sandbox, host.hierarchy.get()));
-  TRY_STATUS(make_stdio(*sandbox, parcel));
+  const bool begins_in_group = host.hierarchy != nullptr && host.hierarchy->version() == 2;
+  if (begins_in_group) TRY_STATUS(make_cgroup(*sandbox, host.hierarchy.get()));
   TRY(const pid_t child, clone_init(*sandbox));
-  if (auto furnished = furnish(*sandbox, mounts, child, std::move(parcel)); !furnished) {
+  if (auto furnished = furnish(*sandbox, mounts, child, meanwhile); !furnished) {
     // A step of ours can fail because the clone is gone: then what ended the clone is the cause.
     if (sandbox->entry.error != 0) return silent_end(*sandbox);
     return std::move(furnished).error();
@@ -297,7 +307,7 @@ Result<std::unique_ptr<LiveSandbox>> prepare_sandbox(const HostState& host, cons
   sandbox->control.reset();
   sandbox->exchange.close_fd();
   if (sandbox->cgroup) {
-    TRY(sandbox->set_up_usage, sandbox->cgroup->usage());
+    TRY(sandbox->set_up_usage, sandbox->cgroup->cpu_usage());
   }
   sandbox->prepare_time =
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);

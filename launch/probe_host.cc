@@ -71,7 +71,7 @@ const char* hardening_remedy(const std::string& name) {
 }
 
 void probe_launch(const HostState& state, std::vector<Probe>& probes) {
-  auto sandbox = prepare_sandbox(state, probe_plan(state.hierarchy != nullptr));
+  auto sandbox = prepare_sandbox(state, probe_plan(state.hierarchy != nullptr), nullptr);
   const Status whole = sandbox ? Status{} : Status(sandbox.error());
   probes.push_back(probe_of("root, identity, filter", true, whole, "a whole launch up to the program's exec",
                             "see the step's own words; docs name the privileges a container needs"));

@@ -97,14 +97,14 @@ Status release_program(LiveSandbox& sandbox, const Program& program, const Strea
   if (program.argv.empty()) return input_error("a program needs at least argv[0]");
   auto written = sandbox.exchange.write_program(program.argv, program.environment);
   if (!written) return in_step(Step::program_arguments, std::move(written).error());
-  TRY(const UniqueFd executable, sealed_program(program.executable));
+  TRY(sandbox.executable, sealed_program(program.executable));
   TRY(const seccomp_notif request, receive_pause(sandbox));
   // In the supervisor's own pid namespace; the task cannot be gone, for it stands in the call.
   sandbox.program.reset(static_cast<int>(::syscall(SYS_pidfd_open, request.pid, 0)));
   if (!sandbox.program) return step_error(Step::program_add, errno, "pidfd of the program");
   TRY_STATUS(injected(sandbox.plan, Step::program_add));
   if (streams.merge) TRY_STATUS(add_descriptor(sandbox, request.id, sandbox.stdout_write.get(), STDERR_FILENO, 0));
-  TRY_STATUS(add_descriptor(sandbox, request.id, executable.get(), kProgramDescriptor, O_CLOEXEC));
+  TRY_STATUS(add_descriptor(sandbox, request.id, sandbox.executable.get(), kProgramDescriptor, O_CLOEXEC));
   for (std::size_t i = 0; i < program.descriptors.size(); ++i)
     TRY_STATUS(
         add_descriptor(sandbox, request.id, program.descriptors[i], kFirstGivenDescriptor + static_cast<int>(i), 0));

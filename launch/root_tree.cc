@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <set>
+
 #include "base/files.h"
 
 namespace sandbox_run::launch {
@@ -49,6 +51,10 @@ class Trees {
     return {trees_.front().directory, target.substr(1), true};
   }
 
+  // Whether this is the first time that the directory is wanted: each is made once, without looking whether it is
+  // there.
+  bool is_new(int directory, const std::string& path) { return made_.emplace(directory, path).second; }
+
  private:
   struct Tree {
     std::string target;
@@ -56,44 +62,47 @@ class Trees {
     bool ours;
   };
   std::vector<Tree> trees_;
+  std::set<std::pair<int, std::string>> made_;
 };
 
-// Only called in trees of ours, which hold no symbolic link that we did not make. Most parents are there already: one
-// look at the last of them saves a call for each.
-Status make_parents(int directory, const std::string& path) {
-  const std::size_t last = path.rfind('/');
-  if (last == std::string::npos || ::faccessat(directory, path.substr(0, last).c_str(), F_OK, 0) == 0) return {};
-  for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1))
-    if (::mkdirat(directory, path.substr(0, slash).c_str(), 0755) != 0 && errno != EEXIST)
-      return host_error(errno, "cannot make /" + path.substr(0, slash) + " in the new root");
+Status make_one_directory(Trees& trees, int directory, const std::string& path) {
+  if (trees.is_new(directory, path) && ::mkdirat(directory, path.c_str(), 0755) != 0 && errno != EEXIST)
+    return host_error(errno, "cannot make /" + path + " in the new root");
   return {};
 }
 
-Status make_directory(const Trees& trees, const std::string& target) {
+// Only called in trees of ours, which hold no symbolic link that we did not make.
+Status make_parents(Trees& trees, int directory, const std::string& path) {
+  for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1))
+    TRY_STATUS(make_one_directory(trees, directory, path.substr(0, slash)));
+  return {};
+}
+
+Status make_directory(Trees& trees, const std::string& target) {
   const Trees::Place place = trees.find(target);
   if (place.path.empty()) return {};
   if (!place.ours) {
     TRY(UniqueFd there, open_beneath(place.directory, place.path, O_PATH | O_DIRECTORY, kResolveStrict));
     return {};
   }
-  TRY_STATUS(make_parents(place.directory, place.path));
-  if (::mkdirat(place.directory, place.path.c_str(), 0755) != 0 && errno != EEXIST)
-    return host_error(errno, "cannot make " + target + " in the new root");
-  return {};
+  TRY_STATUS(make_parents(trees, place.directory, place.path));
+  return make_one_directory(trees, place.directory, place.path);
 }
 
-Status make_file(const Trees& trees, const std::string& target, const std::string& content) {
+Status make_file(Trees& trees, const std::string& target, const std::string& content) {
   const Trees::Place place = trees.find(target);
   if (!place.ours || place.path.empty())
     return input_error("file " + target + " would stand in a mounted host directory, which is never written to");
-  TRY_STATUS(make_parents(place.directory, place.path));
+  TRY_STATUS(make_parents(trees, place.directory, place.path));
+  // A mount point: one call where open and close are two.
+  if (content.empty() && ::mknodat(place.directory, place.path.c_str(), S_IFREG | 0444, 0) == 0) return {};
   UniqueFd file(::openat(place.directory, place.path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0444));
   if (!file) return host_error(errno, "cannot make " + target + " in the new root");
   return content.empty() ? Status{} : write_all(file.get(), content, target);
 }
 
 // A mount point of the right kind for what comes on it.
-Status make_target(const Trees& trees, const std::string& target, bool directory) {
+Status make_target(Trees& trees, const std::string& target, bool directory) {
   if (directory) return make_directory(trees, target);
   const Trees::Place place = trees.find(target);
   if (place.ours) return make_file(trees, target, "");
@@ -112,14 +121,15 @@ Status make_layer_directories(int layers, const OverlayMount& overlay, const Ide
     if (::mkdirat(layers, name, 0755) != 0 || ::fchownat(layers, name, identity.program, identity.program, 0) != 0)
       return host_error(errno, "cannot make an overlay's layers");
   TRY(UniqueFd upper, open_beneath(layers, "upper", O_RDONLY | O_DIRECTORY, kResolveStrict));
+  Trees trees(upper.get());
   for (const std::string& path : overlay.upper_directories) {
-    TRY_STATUS(make_parents(upper.get(), path));
+    TRY_STATUS(make_parents(trees, upper.get(), path));
     if ((::mkdirat(upper.get(), path.c_str(), 0755) != 0 && errno != EEXIST) ||
         ::fchownat(upper.get(), path.c_str(), identity.program, identity.program, AT_SYMLINK_NOFOLLOW) != 0)
       return host_error(errno, "cannot make " + path + " in the upper layer of " + overlay.target);
   }
   for (const auto& [path, content] : overlay.upper_files) {
-    TRY_STATUS(make_parents(upper.get(), path));
+    TRY_STATUS(make_parents(trees, upper.get(), path));
     TRY(UniqueFd file, open_beneath(upper.get(), path, O_WRONLY | O_CREAT | O_EXCL, kResolveStrict, 0644));
     TRY_STATUS(write_all(file.get(), content, path));
     if (::fchown(file.get(), identity.program, identity.program) != 0)
@@ -200,7 +210,7 @@ Result<RootTree> make_root_tree(const MountPlan& plan, const Identity& identity)
   for (const std::string& directory : plan.directories) TRY_STATUS(make_directory(trees, directory));
   for (const PlannedFile& file : plan.files) TRY_STATUS(make_file(trees, file.target, file.content));
   for (const auto& [path, target] : plan.links) {
-    TRY_STATUS(make_parents(tree.root.get(), path.substr(1)));
+    TRY_STATUS(make_parents(trees, tree.root.get(), path.substr(1)));
     if (::symlinkat(target.c_str(), tree.root.get(), path.c_str() + 1) != 0)
       return host_error(errno, "cannot make " + path + " in the new root");
   }

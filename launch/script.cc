@@ -52,6 +52,9 @@ class Rows {
 
 void add_init_rows(const Plan& plan, const LoweringFacts& facts, Rows& rows) {
   rows.add(Step::init_script);
+  ScriptRow& join = rows.add(Step::cgroup_join);
+  join.a = facts.first_join_file;
+  join.b = facts.join_files;
   ScriptRow& identity = rows.add(Step::identity_setup, facts.has_setup_identity ? "uid 0, gid 0 inside" : "uid 1000");
   identity.a = identity.b = facts.has_setup_identity ? 0 : kInsideProgramId;
   rows.add(Step::session_keyring);
@@ -193,7 +196,7 @@ const std::vector<std::string> kHardeningNames = {"session-keyring", "init-filte
                                                   "oom-score",       "core-scheduling", "memory-no-exec-gain",
                                                   "landlock"};
 
-std::string hardening_of(Step step) {
+std::string_view hardening_of(Step step) {
   switch (step) {
     case Step::session_keyring:
       return "session-keyring";
@@ -245,7 +248,7 @@ std::vector<ScriptRow> lower(const Plan& plan, const MountPlan& mounts, const Lo
   add_identity_rows(plan, rows);
   std::vector<ScriptRow> out = rows.take();
   for (ScriptRow& row : out) {
-    const std::string hardening = hardening_of(row.step);
+    const std::string_view hardening = hardening_of(row.step);
     if (std::find(plan.require.begin(), plan.require.end(), hardening) != plan.require.end()) row.is_optional = false;
   }
   return out;

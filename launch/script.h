@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -33,6 +34,7 @@ struct LoweringFacts {
   bool has_setup_identity = true;
   int root = kFirstMountFd;
   std::vector<AttachedMount> mounts;
+  int first_join_file = 0, join_files = 0;  // `tasks` files of cgroup v1
 };
 
 std::vector<ScriptRow> lower(const Plan& plan, const MountPlan& mounts, const LoweringFacts& facts);
@@ -43,7 +45,7 @@ extern const std::vector<std::string> kWallNames;       // by Wall
 extern const std::vector<std::string> kHardeningNames;  // in the order of Facts::hardening
 bool gives_up(const Plan& plan, Wall wall);
 // The hardening that a step stands for; empty for a wall's step.
-std::string hardening_of(Step step);
+std::string_view hardening_of(Step step);
 // Fails with: Fault::input on a name in `weaken` or `require` that is none, listing the names there are.
 Status check_names(const Plan& plan);
 

@@ -1,5 +1,6 @@
-// Steps of a launch, in the order in which they happen: one table for what is done, by whom, what a failure is called
-// and why it stands where it does. Errors, --dry-run, the script of the child and fault injection all come from it.
+// Steps of a launch, in the order in which each actor does them (the actors work side by side): one table for what is
+// done, by whom, what a failure is called and why it stands where it does. Errors, --dry-run, the script of the child
+// and fault injection all come from it.
 #pragma once
 
 #include <cstdint>
@@ -12,18 +13,19 @@ enum class Actor : std::uint8_t { supervisor, entry, init, program };
 
 // X(enumerator, "name", actor, "why here")
 #define SANDBOX_RUN_LAUNCH_STEPS(X)                                                                                   \
-  X(cgroup_create, "cgroup.create", supervisor, "limits exist before the first task they hold")                       \
-  X(stdio_make, "stdio.make", supervisor, "anonymous pipes only: no description is shared with the host's")           \
   X(exchange_make, "exchange.make", supervisor, "the page the script travels in, and argv later")                     \
-  X(namespace_clone, "namespace.clone", supervisor, "user, mount, pid, net, ipc and uts at once, by pidfd")           \
-  X(cgroup_join, "cgroup.join", entry, "before anything else: all that follows is charged to the run")                \
+  X(namespace_clone, "namespace.clone", supervisor, "user and pid at once, by pidfd; the others beside our own work") \
+  X(namespace_enter, "namespace.enter", entry, "mount, net, ipc and uts, owned by the user namespace of the clone")   \
   X(init_capabilities, "init.capabilities", entry, "ambient: ids are unmapped yet, so exec would drop them")          \
   X(init_exec, "init.exec", entry, "a sealed memory file: nothing of the supervisor's memory stays")                  \
   X(identity_map, "identity.map", supervisor, "setgroups denied first; a host uid no other run has, never 0")         \
+  X(cgroup_create, "cgroup.create", supervisor, "before the first task it limits; on v2 before the clone, too")       \
+  X(stdio_make, "stdio.make", supervisor, "anonymous pipes only: no description is shared with the host's")           \
   X(root_make, "root.make", supervisor, "a new tmpfs filled while nobody else can see it")                            \
   X(mount_open, "mount.open", supervisor, "sources are opened by the host's view, by descriptor from here on")        \
   X(script_send, "script.send", supervisor, "all descriptors travel in one message")                                  \
   X(init_script, "init.script", init, "maps the exchange page, takes the pipes as 0, 1 and 2")                        \
+  X(cgroup_join, "cgroup.join", init, "before anything that can grow: all that follows is charged to the run")        \
   X(identity_setup, "identity.setup", init, "a mapped id, so that files made below have an owner")                    \
   X(session_keyring, "session.keyring", init, "a fresh one: keyrings are per user, not per namespace")                \
   X(session_new, "session.new", init, "no controlling terminal")                                                      \

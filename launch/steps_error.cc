@@ -10,6 +10,7 @@ namespace {
 const char* remedy(Step step, int sys_errno) {
   switch (step) {
     case Step::namespace_clone:
+    case Step::namespace_enter:
       if (sys_errno == ENOSPC || sys_errno == EUSERS)
         return "raise user.max_user_namespaces and its siblings (sysctl user.max_user_namespaces=65536)";
       return "allow user namespaces: sysctl kernel.unprivileged_userns_clone=1 and "

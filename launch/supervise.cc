@@ -35,6 +35,21 @@ constexpr std::uint64_t kMemoryFarAway = 256u << 20;  // from the limit: the lon
 constexpr std::chrono::seconds kCancelGrace{2};
 constexpr std::chrono::seconds kStuckReaderGrace{1};  // after a run that we ended ourselves
 
+// In force is what every one of its rows did; a row that failed wrote its errno.
+std::vector<std::string> hardening_in_force(const LiveSandbox& sandbox) {
+  std::vector<std::string> in_force;
+  for (const std::string& name : kHardeningNames) {
+    bool any = false, all = true;
+    for (std::size_t row = 0; row < sandbox.rows.size(); ++row) {
+      if (hardening_of(sandbox.rows[row].step) != name) continue;
+      any = true;
+      all &= sandbox.exchange.rows()[row].result == 0;
+    }
+    if (any && all) in_force.push_back(name);
+  }
+  return in_force;
+}
+
 class Supervision {
  public:
   Supervision(LiveSandbox& sandbox, const Streams& streams, Clock::time_point start, int cancel_fd,
@@ -61,6 +76,7 @@ class Supervision {
   void serve_denials();
   void serve_output(OutputPump& pump);
   void take_status();
+  void use_last_moment();
   void look_at_clocks();
   void look_at_cpu_time(Clock::time_point now);
   void look_at_memory(Clock::time_point now);
@@ -83,6 +99,7 @@ class Supervision {
   int cancel_signal_ = 0;
   bool listener_open_ = true, status_open_ = true, killed_ = false, dead_ = false;
   std::optional<StatusRecord> status_;
+  std::vector<std::string> hardening_;
   std::optional<Error> failure_;  // ours: the run's facts would be wrong
   std::vector<pollfd> entries_;
 };
@@ -160,6 +177,14 @@ void Supervision::take_status() {
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   status_open_ = false;
   if (got == sizeof record && record.magic == StatusRecord::kMagic) status_ = record;
+  if (status_) use_last_moment();
+}
+
+// Pid 2 is dead, and init's own end takes a while (its mount namespace goes with it): what needs neither the cgroup nor
+// init is done in that time. Freeing a program's pages takes a tenth of a millisecond for each megabyte.
+void Supervision::use_last_moment() {
+  sandbox_.executable.reset();
+  hardening_ = hardening_in_force(sandbox_);
 }
 
 void Supervision::look_at_cpu_time(Clock::time_point now) {
@@ -256,7 +281,7 @@ Status Supervision::collect(Facts& facts) {
   }
   TRY_STATUS(sandbox_.cgroup->kill());
   TRY(facts.usage, sandbox_.cgroup->usage());
-  const cgroups::Usage& before = sandbox_.set_up_usage;
+  const cgroups::CpuUsage& before = sandbox_.set_up_usage;
   facts.usage.cpu.value -= before.cpu.value;
   facts.usage.user.value = std::max(facts.usage.user.value - before.user.value, microseconds::zero());
   facts.usage.system.value = std::max(facts.usage.system.value - before.system.value, microseconds::zero());
@@ -281,21 +306,6 @@ ProgramStatus program_status(const StatusRecord& record) {
     status.signal = record.status;
   }
   return status;
-}
-
-// In force is what every one of its rows did; a row that failed wrote its errno.
-std::vector<std::string> hardening_in_force(const LiveSandbox& sandbox) {
-  std::vector<std::string> in_force;
-  for (const std::string& name : kHardeningNames) {
-    bool any = false, all = true;
-    for (std::size_t row = 0; row < sandbox.rows.size(); ++row) {
-      if (hardening_of(sandbox.rows[row].step) != name) continue;
-      any = true;
-      all &= sandbox.exchange.rows()[row].result == 0;
-    }
-    if (any && all) in_force.push_back(name);
-  }
-  return in_force;
 }
 
 Result<Facts> Supervision::run() {
@@ -325,7 +335,7 @@ Result<Facts> Supervision::run() {
                   : plan_.network == Network::loopback ? "loopback/fresh"
                                                        : "none/fresh";
   facts.weakened = plan_.weaken;
-  facts.hardening = hardening_in_force(sandbox_);
+  facts.hardening = status_ ? std::move(hardening_) : hardening_in_force(sandbox_);
   facts.cleanup_time = std::chrono::duration_cast<microseconds>(Clock::now() - dead_at);
   return facts;
 }

@@ -118,6 +118,24 @@ TEST_F(Supervisor, PreparedSandboxesAreStartedInAnyOrder) {
   }
 }
 
+TEST_F(Supervisor, WhatIsDoneMeanwhileIsDoneOnceAndFailsTheLaunch) {
+  int calls = 0;
+  const auto failed = host().prepare(plan(), [&]() -> Status {
+    ++calls;
+    return input_error("the program cannot be read");
+  });
+  ASSERT_FALSE(failed.has_value());
+  EXPECT_EQ(failed.error().what, "the program cannot be read");
+  EXPECT_EQ(failed.error().fault, Fault::input);
+  Plan control = plan();
+  control.id += "-control";
+  EXPECT_OK(host().prepare(control, [&]() -> Status {
+    ++calls;
+    return {};
+  }));
+  EXPECT_EQ(calls, 2);
+}
+
 TEST_F(Supervisor, RunningOutOfDescriptorsAtAnyPointIsACleanError) {
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);

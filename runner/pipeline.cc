@@ -114,28 +114,20 @@ class Pipeline::Road {
     TRY(std::optional<go_build::Artifact> artifact, build(submission, *tree));
     if (!artifact) return {};
     // From here on nothing of the submitter's runs outside the walls, and nothing it prints is believed.
-    return launch(artifact->program.get(), program_name(submission),
-                  shows_source(request_) ? submission.snapshot_path : "",
+    program_ = std::move(artifact->program);
+    return launch(program_name(submission), shows_source(request_) ? submission.snapshot_path : "",
                   request_.action == Request::Action::test ? submission.package : ".", streams);
   }
 
   Status exec(const launch::Streams& streams) {
     report_.stage = Stage::ingest;
     report_.verify.result = "skipped";
-    TRY(ingest::Executable executable,
-        timed("ingest", [&] { return ingest::load_executable(request_.sources.at(0), request_.ingest_limits); }));
-    // A profile other than Go's own may let a dynamic program load what --mount-ro shows it.
-    if (request_.profile == "go-run") {
-      TRY(std::optional<std::string> refusal,
-          go_build::refuse_elf(executable.program.get(), go_build::ElfPolicy::static_program));
-      if (refusal) return input_error(request_.sources.at(0) + ": " + *refusal);
-    }
-    report_.build = report::BuildSection{.binary = executable.size};
-    TRY_STATUS(launch(executable.program.get(), std::filesystem::path(request_.sources.at(0)).filename().string(), "",
-                      ".", streams));
+    TRY(const ingest::ExecutableFile file, ingest::open_executable(request_.sources.at(0), request_.ingest_limits));
+    TRY_STATUS(launch(std::filesystem::path(file.path).filename().string(), "", ".", streams,
+                      [&] { return take_executable(file); }));
     // Hashing a program takes longer than launching it, so it waits until the run is over and somebody wants it.
     if (request_.hash_program) {
-      TRY(std::string bytes, read_whole(executable.program.get(), executable.size));
+      TRY(std::string bytes, read_whole(program_.get(), report_.build->binary));
       report_.build->binary_sha256 = sha256(bytes).hex();
     }
     return {};
@@ -391,19 +383,38 @@ class Pipeline::Road {
     return bytes;
   }
 
-  Status launch(int program, const std::string& name, const std::string& source_path, const std::string& package,
-                const launch::Streams& streams) {
+  // The copy takes about as long as init takes for its script, so the two happen side by side.
+  Status take_executable(const ingest::ExecutableFile& file) {
+    report_.stage = Stage::ingest;
+    TRY(ingest::Executable executable, timed("ingest", [&] { return ingest::copy_executable(file); }));
+    // A profile other than Go's own may let a dynamic program load what --mount-ro shows it.
+    if (request_.profile == "go-run") {
+      TRY(std::optional<std::string> refusal,
+          go_build::refuse_elf(executable.program.get(), go_build::ElfPolicy::static_program));
+      if (refusal) return input_error(file.path + ": " + *refusal);
+    }
+    report_.build = report::BuildSection{.binary = executable.size};
+    program_ = std::move(executable.program);
+    report_.stage = Stage::run;
+    return {};
+  }
+
+  // `take_program` may make program_ while the sandbox is prepared.
+  Status launch(const std::string& name, const std::string& source_path, const std::string& package,
+                const launch::Streams& streams, const std::function<Status()>& take_program = nullptr) {
     report_.stage = Stage::run;
     streams_merged_ = streams.merge;
     TRY(launch::Plan plan, plan_for(request_, report_.id, source_path, package));
     if (request_.trace) TRY_STATUS(TracedRun::watch(*request_.trace, plan));
     TRY(launch::Host * walls, host());
-    TRY(std::unique_ptr<launch::Sandbox> sandbox, timed("prepare", [&] { return walls->prepare(plan); }));
-    launch::Program what{.executable = program, .argv = {name}, .environment = environment_of(request_)};
+    TRY(std::unique_ptr<launch::Sandbox> sandbox, timed("prepare", [&] { return walls->prepare(plan, take_program); }));
+    launch::Program what{.executable = program_.get(), .argv = {name}, .environment = environment_of(request_)};
     what.argv.insert(what.argv.end(), request_.arguments.begin(), request_.arguments.end());
     TRY(const std::unique_ptr<TracedRun> traced, trace_run(what));
     TRY(report_.facts, timed("run", [&]() -> Result<launch::Facts> {
           TRY_STATUS(sandbox->start(what, streams));
+          // The sandbox has a descriptor of its own, and gives it up as soon as it can.
+          if (!request_.hash_program) program_.reset();
           return sandbox->wait(pipeline_.cancel_fd_, traced.get());
         }));
     report_.ran = true;
@@ -450,6 +461,7 @@ class Pipeline::Road {
   Pipeline& pipeline_;
   const Request& request_;
   Report report_;
+  UniqueFd program_;  // what is launched: a sealed memory file
   bool streams_merged_ = false;
   bool unpinned_ = false;    // a module@version that nothing vouches for
   std::string module_path_;  // of the go.mod; empty without one

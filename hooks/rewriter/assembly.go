@@ -4,9 +4,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync"
 )
 
-var assemblyName = regexp.MustCompile(`·([\p{L}_][\p{L}\p{N}_]*)`)
+var assemblyName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`·([\p{L}_][\p{L}\p{N}_]*)`) })
 
 // scanAssembly lists the functions that assembly files name, before the assembler has said it itself (readSymabis).
 func scanAssembly(directory string, files []string) map[string]bool {
@@ -16,7 +17,7 @@ func scanAssembly(directory string, files []string) map[string]bool {
 		if err != nil {
 			continue
 		}
-		for _, match := range assemblyName.FindAllSubmatch(data, -1) {
+		for _, match := range assemblyName().FindAllSubmatch(data, -1) {
 			found[string(match[1])] = true
 		}
 	}

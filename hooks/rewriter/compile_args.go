@@ -8,10 +8,10 @@ import (
 )
 
 // hookFlag is given to go build per package (-gcflags=PKG=-sandbox-hook=HASH), so that it enters the cache key of just
-// the packages that a rule touches. The compiler never sees it.
+// the packages that a rule touches. The compiler never sees it. Package passthrough has it too.
 const hookFlag = "-sandbox-hook="
 
-// isHooked looks for the flag. It runs on every compilation of a build, so it does nothing else.
+// isHooked looks for the flag. It may stand in a response file.
 func isHooked(args []string) bool {
 	for _, arg := range args {
 		if strings.HasPrefix(arg, hookFlag) {
@@ -111,8 +111,7 @@ func (c *compileArgs) set(name, value string) {
 
 // sourcePath is where the compiler believes a file lies (cmd/internal/objabi.AbsFile), before $GOROOT is expanded by
 // the linker.
-func sourcePath(directory, path, rewrites string) string {
-	path = resolve(directory, path)
+func sourcePath(path, rewrites string) string {
 	for _, rewrite := range strings.Split(rewrites, ";") {
 		prefix, replacement := rewrite, ""
 		if i := strings.LastIndex(rewrite, "=>"); i >= 0 {

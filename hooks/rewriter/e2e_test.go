@@ -12,12 +12,16 @@ var (
 	frameArguments = regexp.MustCompile(`\((0x[0-9a-f]+|\{|\.\.\.)[^()\n]*\)\n`)
 	frameOffset    = regexp.MustCompile(` \+0x[0-9a-f]+\n`)
 	emptyArguments = regexp.MustCompile(`\(\)\n`)
+	faultPlace     = regexp.MustCompile(` pc=0x[0-9a-f]+\]`)
 )
 
 func normalized(r result) result {
-	r.stderr = frameArguments.ReplaceAllString(r.stderr, "(…)\n")
-	r.stderr = emptyArguments.ReplaceAllString(r.stderr, "(…)\n")
-	r.stderr = frameOffset.ReplaceAllString(r.stderr, "\n")
+	for _, text := range []*string{&r.stdout, &r.stderr} {
+		*text = frameArguments.ReplaceAllString(*text, "(…)\n")
+		*text = emptyArguments.ReplaceAllString(*text, "(…)\n")
+		*text = frameOffset.ReplaceAllString(*text, "\n")
+		*text = faultPlace.ReplaceAllString(*text, "]")
+	}
 	return r
 }
 

@@ -81,7 +81,7 @@ func (l *listedPackage) moduleText() string {
 // source parses the package as it lies on disk: what cgo and coverage make of it is not known yet.
 func (l *listedPackage) source() (*sourcePackage, error) {
 	p := &sourcePackage{importPath: l.ImportPath, linkPath: l.linkPath(), module: l.module(), directory: l.Dir}
-	p.display = func(path string) string { return resolve(l.Dir, path) }
+	p.display = func(path string) string { return path }
 	p.assembly = scanAssembly(l.Dir, l.SFiles)
 	var paths []string
 	for _, name := range append(append([]string{}, l.GoFiles...), l.CgoFiles...) {

@@ -91,7 +91,7 @@ func (r *rule) check() error {
 	case "record", "count":
 		return nil
 	case "abort":
-		if r.Advice.Error == nil && len(r.Advice.results) == 0 {
+		if r.Advice.Error == nil && r.Advice.Results == nil {
 			return fmt.Errorf("abort needs an error or results to return")
 		}
 		if r.At.kinds()&^atFunction != 0 {
@@ -118,7 +118,7 @@ func (r *rule) needsExit() bool {
 // strict says whether a package this rule touches must not silently be left alone: the program would behave otherwise
 // than the rule says.
 func (r *rule) strict() bool {
-	return r.Advice.Kind == "replace" || r.Advice.Kind == "abort" && len(r.Advice.results) > 0
+	return r.Advice.Kind == "replace" || r.Advice.Kind == "abort" && r.Advice.Error == nil
 }
 
 // joinPoint is a rule's "at": exactly one of its fields is set.

@@ -14,7 +14,8 @@ import (
 
 // sourceFile is one Go file of a package as the compiler would get it.
 type sourceFile struct {
-	path    string // to open it
+	path    string // as it was given
+	full    string // absolute
 	data    []byte
 	syntax  *ast.File
 	token   *token.File
@@ -28,7 +29,7 @@ type sourcePackage struct {
 	linkPath   string // what its symbols begin with: "main" for a program
 	module     moduleID
 	directory  string
-	display    func(path string) string // a file's name as a stack trace shows it
+	display    func(path string) string // a file's name, own or from a line directive, as a stack trace shows it
 	files      []*sourceFile
 	assembly   map[string]bool // functions that assembly code refers to
 	fset       *token.FileSet
@@ -50,13 +51,14 @@ func (p *sourcePackage) displayAt(f *sourceFile, pos token.Pos) string {
 	if name, ok := f.lines.directiveFile(f.offset(pos)); ok {
 		return p.display(name)
 	}
-	return p.display(f.path)
+	return p.display(f.full)
 }
 
 // parseFile reads and parses one file. A file with a syntax error is not an error here: the compiler's own words for it
 // are better, and it says them when the package is left alone.
 func parseFile(fset *token.FileSet, path, directory string) (*sourceFile, error) {
-	data, err := os.ReadFile(resolve(directory, path))
+	full := resolve(directory, path)
+	data, err := os.ReadFile(full)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the source file: %w", err)
 	}
@@ -64,7 +66,7 @@ func parseFile(fset *token.FileSet, path, directory string) (*sourceFile, error)
 	if err != nil {
 		return nil, err
 	}
-	f := &sourceFile{path: path, data: data, syntax: syntax, token: fset.File(syntax.FileStart)}
+	f := &sourceFile{path: path, full: full, data: data, syntax: syntax, token: fset.File(syntax.FileStart)}
 	f.lines = newLineTable(data, syntax, func(n ast.Node) int { return f.offset(n.Pos()) })
 	f.imports = importsOf(syntax)
 	return f, nil

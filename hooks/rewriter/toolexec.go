@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"sandbox-run/hooks/rewriter/passthrough"
 )
 
 // Theory of operation: go build starts every tool through `rewriter toolexec … TOOL ARGS`. Three things happen:
@@ -52,16 +54,13 @@ func runToolexec(args []string) error {
 		return usageError("toolexec needs a tool to run")
 	}
 	t.tool, t.args = args[0], args[1:]
-	if len(t.args) > 0 && t.args[len(t.args)-1] == "-V=full" {
+	switch {
+	case passthrough.Untouched(t.tool, t.args):
 		return t.become(t.args)
-	}
-	switch strings.TrimSuffix(filepath.Base(t.tool), ".exe") {
-	case "link":
+	case filepath.Base(t.tool) == "link":
 		return t.link()
-	case "compile":
-		if isHooked(t.args) {
-			return t.compile()
-		}
+	case isHooked(t.args):
+		return t.compile()
 	}
 	return t.become(t.args)
 }
@@ -192,7 +191,7 @@ func compiledPackage(c *compileArgs) (*sourcePackage, error) {
 	}
 	p := &sourcePackage{linkPath: c.value("p"), importPath: importPathOf(c.value("p"))}
 	rewrites := c.value("trimpath")
-	p.display = func(path string) string { return expandGoroot(sourcePath(directory, path, rewrites)) }
+	p.display = func(path string) string { return expandGoroot(sourcePath(path, rewrites)) }
 	p.assembly = readSymabis(c.value("symabis"), p.linkPath)
 	p.fset = token.NewFileSet()
 	p.exact = true
@@ -217,9 +216,8 @@ func compiledTypes(p *sourcePackage, c *compileArgs) *typeInfo {
 // objects and say in a line directive where they come from.
 func packageDirectory(p *sourcePackage, directory, objects string) string {
 	for _, f := range p.files {
-		path := resolve(directory, f.path)
-		if filepath.Dir(path) != resolve(directory, objects) {
-			return filepath.Dir(path)
+		if filepath.Dir(f.full) != resolve(directory, objects) {
+			return filepath.Dir(f.full)
 		}
 	}
 	for _, f := range p.files {
@@ -262,10 +260,6 @@ func (t *toolexec) prepare(c *compileArgs, p *sourcePackage, r *rewritten) (*com
 	if err := os.MkdirAll(base, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("cannot make a place for the hooked files: %w", err)
 	}
-	directory, err := os.Getwd()
-	if err != nil {
-		return nil, err
-	}
 	rewrites := c.value("trimpath")
 	hooked := &compileArgs{flags: append([]string{}, c.flags...)}
 	w := &hookedWriter{base: base, places: map[string]string{}}
@@ -273,7 +267,7 @@ func (t *toolexec) prepare(c *compileArgs, p *sourcePackage, r *rewritten) (*com
 	hooked.files = append(hooked.files, sites)
 	for _, f := range p.files {
 		if data, ok := r.changed[f]; ok {
-			name := sourcePath(directory, f.path, rewrites)
+			name := sourcePath(f.full, rewrites)
 			hooked.files = append(hooked.files, w.write(filepath.Dir(name), filepath.Base(name), data))
 		} else {
 			hooked.files = append(hooked.files, f.path)

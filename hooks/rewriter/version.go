@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os/exec"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -21,11 +20,10 @@ func goVersion() (string, error) {
 	return version, checkVersion(version)
 }
 
-var versionForm = regexp.MustCompile(`^go1\.(\d+)([^\d]|$)`)
-
 func checkVersion(version string) error {
-	if match := versionForm.FindStringSubmatch(version); match != nil {
-		if minor, err := strconv.Atoi(match[1]); err == nil && minor >= oldestMinor && minor <= newestMinor {
+	if rest, ok := strings.CutPrefix(version, "go1."); ok {
+		digits := rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789"))]
+		if minor, err := strconv.Atoi(digits); err == nil && minor >= oldestMinor && minor <= newestMinor {
 			return nil
 		}
 	}

@@ -111,7 +111,7 @@ func evaluate(a arena, offset, instructions uint32, site *Site, inputs []any) bo
 			stack |= 1
 		}
 	}
-	return depth == 1 && stack&1 != 0
+	return depth > 0 && stack&1 != 0
 }
 
 // test is one instruction that reads an input or nothing. An input that is absent or of a kind the operation cannot
@@ -126,13 +126,13 @@ func test(a arena, op, input uint8, extra uint32, operand uint64, site *Site, in
 	if int(input) >= len(inputs) {
 		return false
 	}
-	v, ok := decode(&inputs[input])
-	if !ok {
+	var v value
+	if !v.decode(&inputs[input]) {
 		return false
 	}
 	switch op {
 	case opEqual, opNotEqual, opLess, opAtMost, opMore, opAtLeast:
-		order, ok := compare(v, extra, operand)
+		order, ok := compare(&v, extra, operand)
 		return ok && orderSatisfies(op, order)
 	case opEquals, opPrefix, opSuffix, opContains, opSet, opRegexp:
 		t, ok := v.text()
@@ -169,7 +169,7 @@ func orderSatisfies(op uint8, order int) bool {
 }
 
 // compare compares a number, or a length, with an operand.
-func compare(v value, how uint32, operand uint64) (order int, ok bool) {
+func compare(v *value, how uint32, operand uint64) (order int, ok bool) {
 	if how == compareLength {
 		length, ok := v.length()
 		return compareInts(int64(length), int64(operand)), ok

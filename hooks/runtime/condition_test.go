@@ -1,7 +1,9 @@
 package sandboxhook
 
 import (
+	"encoding/binary"
 	"math"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"syscall"
@@ -68,7 +70,8 @@ func TestConditions(t *testing.T) {
 		{"nothing on the stack for and", []instruction{yes, {op: opAnd}}, false},
 		{"nothing on the stack for not", []instruction{not}, false},
 		{"nothing at the end", nil, false},
-		{"two at the end", []instruction{yes, yes}, false},
+		{"false below true at the end", []instruction{yes, not, yes}, true},
+		{"true below false at the end", []instruction{yes, yes, not}, false},
 		{"an operation that is none", []instruction{{op: 99}}, false},
 		{"equals", []instruction{{op: opEquals, input: iName, bytes: "/etc/passwd"}}, true},
 		{"equals, longer", []instruction{{op: opEquals, input: iName, bytes: "/etc/passwd-"}}, false},
@@ -247,6 +250,76 @@ func guardedPage() []byte {
 		}
 	}
 	return memory[guard : guard+controlSize]
+}
+
+func TestRandomConditionsStayInsideThePage(t *testing.T) {
+	fresh(t)
+	page := guardedPage()
+	real := control
+	control = (*controlHeader)(unsafe.Pointer(&page[0]))
+	defer func() { control = real }()
+	control.rules = 1
+	arena := page[arenaOffset:][:arenaSize]
+	little := binary.LittleEndian
+	random := rand.New(rand.NewPCG(1, 2))
+	operations := []uint8{opAnd, opOr, opNot, opTrue, opEqual, opNotEqual, opLess, opAtMost, opMore, opAtLeast, opEquals,
+		opPrefix, opSuffix, opContains, opSet, opRegexp, opNil, opNotNil, opRate, 77}
+	// Offsets and lengths are near zero, near the arena's end, near a word's, or anywhere.
+	pick := func() uint32 {
+		switch random.IntN(5) {
+		case 0:
+			return uint32(random.IntN(4096))
+		case 1:
+			return uint32(arenaSize - 300 + random.IntN(310))
+		case 2:
+			return uint32(math.MaxUint32 - random.IntN(20))
+		case 3:
+			return uint32(random.IntN(arenaSize))
+		}
+		return uint32(random.Uint64())
+	}
+	name, data, number := "/etc/passwd", []byte("ab"), 3
+	inputs := []any{&name, &data, &number, nil}
+	record := (*ruleRecord)(unsafe.Pointer(&arena[0]))
+	copy(arena[512:], literalTable("pass", false))
+	held := 0
+	for round := 0; round < 100000; round++ {
+		*record = ruleRecord{condition: pick(), conditionCount: uint32(1 + random.IntN(4)), capture: pick(),
+			scrub: uint32(random.IntN(16)), scrubRegexps: uint32(random.IntN(2)) * pick(), scrubInputs: pick()}
+		if random.IntN(2) == 0 {
+			record.condition = 64
+			for i := 0; i < 4; i++ {
+				at := arena[64+16*i:]
+				at[0], at[1] = operations[random.IntN(len(operations))], uint8(random.IntN(6))
+				little.PutUint32(at[4:], pick())
+				little.PutUint64(at[8:], uint64(pick())*uint64(1+random.IntN(2)*math.MaxUint32))
+			}
+		}
+		// A table's header, a list of tables and a set's pairs.
+		for at := 256; at < 320; at += 4 {
+			little.PutUint32(arena[at:], pick())
+		}
+		for at := 512; at < 528; at += 4 {
+			if random.IntN(4) == 0 {
+				little.PutUint32(arena[at:], pick())
+			}
+		}
+		site := Site{Record: ^uint64(0), Names: "name,data,token;err"}
+		r, ok := holds(&site, inputs)
+		if ok {
+			held++
+		} else if r, ok = ruleOf(&site); !ok {
+			t.Fatal("the rule is gone")
+		}
+		var values payload
+		values.putAll(&site, r, inputs, 0, ^uint64(0))
+		if values.length > payloadLimit {
+			t.Fatal("a payload too long")
+		}
+	}
+	if held == 0 || held == 100000 {
+		t.Errorf("%d held: the programs are not varied", held)
+	}
 }
 
 // FuzzEvaluator gives the evaluator a hostile page: whatever the record, the programs, the tables and the offsets are,

@@ -23,13 +23,13 @@ var ownErrorType = func() *abiType {
 // putDescription is kept apart for its buffer: only events with an error need it.
 //
 //go:noinline
-func (p *payload) putDescription(r rule, v value, index uint8) {
+func (p *payload) putDescription(r *rule, v *value, index uint8) {
 	var d description
-	d.value(v, describeDepth)
+	d.value((*value)(hide(unsafe.Pointer(v))), describeDepth)
 	p.putText(r, text{unsafe.Pointer(&d.bytes), d.length}, tagError, index)
 }
 
-func (d *description) value(v value, depth int) {
+func (d *description) value(v *value, depth int) {
 	name := typeName(v.typ)
 	structure, data := v.structure()
 	if message, ok := plainMessage(v.typ, name, structure, data); ok {
@@ -59,7 +59,7 @@ func (d *description) field(f *structField, data unsafe.Pointer, depth int) {
 	if v.kind == kindInterface {
 		v.open()
 		if v.typ != nil {
-			d.value(v, depth)
+			d.value((*value)(hide(unsafe.Pointer(&v))), depth)
 		}
 		return
 	}
@@ -72,7 +72,7 @@ func (d *description) field(f *structField, data unsafe.Pointer, depth int) {
 }
 
 // structure is the struct a value is or points to.
-func (v value) structure() (*structType, unsafe.Pointer) {
+func (v *value) structure() (*structType, unsafe.Pointer) {
 	switch v.kind {
 	case kindStruct:
 		if !v.opaque() {

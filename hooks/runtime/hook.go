@@ -14,19 +14,21 @@ func Enter(site *Site, frame *Frame, inputs ...any) (abort bool) {
 	if site.Options&OptionCountOnly != 0 || !admit(site, rule.record) {
 		return abort
 	}
+	prepare()
+	g := currentG()
 	var values payload
 	if site.Options&OptionStack != 0 {
 		var here byte
-		values.putStack(stackDepth(uintptr(unsafe.Pointer(&here))))
+		values.putStack(g, g.depth(uintptr(unsafe.Pointer(&here))))
 	}
 	values.putAll(site, rule, inputs, 0, site.Record)
 	if abort {
-		write(site, eventAborted, 0, 0, &values)
+		write(site, g, eventAborted, 0, 0, &values)
 		return true
 	}
 	frame.site = site
-	frame.panicking = panicking()
-	frame.enter = write(site, eventEnter, ownFrame, 0, &values)
+	frame.panicking = g.panicking()
+	frame.enter = write(site, g, eventEnter, ownFrame, 0, &values)
 	return false
 }
 
@@ -36,17 +38,19 @@ func Exit(frame *Frame, results ...any) {
 		return
 	}
 	at := nanotime()
+	prepare()
+	g := currentG()
 	site := frame.site
 	var values payload
 	// A panic older than the frame cannot unwind it: one that ran at Enter says nothing.
-	if now := panicking(); now != 0 && now != frame.panicking {
+	if now := g.panicking(); now != 0 && now != frame.panicking {
 		values.flags = flagPanicking
 	}
 	rule, ok := ruleOf(site)
 	if ok {
 		values.putAll(site, rule, results, resultIndex, ^uint64(0))
 	}
-	write(site, eventExit, frame.enter, at, &values)
+	write(site, g, eventExit, frame.enter, at, &values)
 }
 
 // Point is an event without an exit: a call site or a literal.
@@ -68,13 +72,15 @@ func point(site *Site, inputs []any) bool {
 	if site.Options&OptionCountOnly != 0 || !admit(site, rule.record) {
 		return true
 	}
+	prepare()
+	g := currentG()
 	var values payload
 	if site.Options&OptionStack != 0 {
 		var here byte
-		values.putStack(stackDepth(uintptr(unsafe.Pointer(&here))))
+		values.putStack(g, g.depth(uintptr(unsafe.Pointer(&here))))
 	}
 	values.putAll(site, rule, inputs, 0, site.Record)
-	write(site, eventPoint, 0, 0, &values)
+	write(site, g, eventPoint, 0, 0, &values)
 	return true
 }
 

@@ -47,12 +47,21 @@ func (p *payload) putWord(tag, index uint8, bits uint64) {
 func (p *payload) putAll(site *Site, r rule, values []any, base uint8, chosen uint64) {
 	begin := p.length
 	flags := p.flags
+	secrets := secretsOf(site, r.record)
+	if base != 0 {
+		secrets >>= keysResults
+	}
 	for attempt := 0; attempt < publicationAttempts; attempt++ {
 		p.length, p.flags = begin, flags
 		for i := range values {
 			if i < resultIndex-1 && (i >= 64 || chosen>>i&1 != 0) {
-				if v, ok := decode(&values[i]); ok {
-					p.put(site, r, v, base+uint8(i))
+				var v value
+				switch {
+				case !v.decode(&values[i]):
+				case i < keysResults && secrets>>i&1 != 0:
+					p.putMask(base + uint8(i))
+				default:
+					p.put(site, &r, &v, base+uint8(i))
 				}
 			}
 		}
@@ -69,11 +78,7 @@ func (p *payload) putAll(site *Site, r rule, values []any, base uint8, chosen ui
 	p.length, p.flags = begin, flags|flagTruncated
 }
 
-func (p *payload) put(site *Site, r rule, v value, index uint8) {
-	if secret(site, r.record, index) {
-		p.putMask(index)
-		return
-	}
+func (p *payload) put(site *Site, r *rule, v *value, index uint8) {
 	if v.isInterface && v.typ == nil {
 		p.room(tagNil, index, 0)
 		return
@@ -106,7 +111,7 @@ func (p *payload) put(site *Site, r rule, v value, index uint8) {
 	}
 }
 
-func (p *payload) putNumber(r rule, n number, index uint8) {
+func (p *payload) putNumber(r *rule, n number, index uint8) {
 	if r.record.scrub&scrubCards != 0 && n.kind != numberFloat && cardNumber(n.bits) {
 		p.putMask(index)
 		return
@@ -126,7 +131,7 @@ func (p *payload) putNumber(r rule, n number, index uint8) {
 }
 
 // putOther shows a value's size and first bytes.
-func (p *payload) putOther(v value, index uint8) {
+func (p *payload) putOther(v *value, index uint8) {
 	size := int(v.typ.size)
 	shown := min(size, rawBytes)
 	if v.isInterface && v.opaque() {
@@ -162,7 +167,7 @@ func captured(record *ruleRecord) int {
 }
 
 // putText shows a text's beginning with what is secret in it masked.
-func (p *payload) putText(r rule, t text, tag, index uint8) {
+func (p *payload) putText(r *rule, t text, tag, index uint8) {
 	if t.length < 0 {
 		return
 	}
@@ -207,11 +212,10 @@ func copyText(to, from unsafe.Pointer, length int) {
 // putStack writes the return addresses below the hooked function by walking frame pointers, which Go keeps on amd64.
 // The walk stays inside the goroutine's stack. depth is where the hook's own entry keeps a variable: what lies deeper is
 // the hook's.
-func (p *payload) putStack(depth uintptr) {
+func (p *payload) putStack(g goroutineState, depth uintptr) {
 	var pcs [stackFrames]uint64
 	n := 0
-	g := currentG()
-	low, high := uintptr(word(g+gStackLow)), uintptr(word(g+gStackHigh))
+	low, high := g.stack()
 	frame := framePointer()
 	skip := 1 // the first frame above depth is the entry's own
 	for n < len(pcs) && frame >= low && frame < high-16 && frame&7 == 0 {

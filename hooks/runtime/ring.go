@@ -31,19 +31,25 @@ func reserve() (position uint64, ok bool) {
 	return 0, false
 }
 
+func slotAt(position uint64) uintptr { return slots + uintptr(position&slotMask)*slotSize }
+
+// prepare fetches the slot that is likely to be reserved next while the event's values are put together: written cold, its
+// lines would hold up the next atomic operation.
+func prepare() { prefetch(slotAt(load(&ring.reserved))) }
+
 // write puts an event in the ring and returns its position + 1, 0 when it was dropped. frame is the enter event's
 // position + 1, or ownFrame for an enter event itself. at is the event's time, 0 for now.
-func write(site *Site, kind uint32, frame uint64, at int64, values *payload) uint64 {
+func write(site *Site, g goroutineState, kind uint32, frame uint64, at int64, values *payload) uint64 {
 	position, ok := reserve()
 	if !ok {
 		return 0
 	}
-	event := (*slot)(unsafe.Pointer(slots + uintptr(position&slotMask)*slotSize))
+	event := (*slot)(unsafe.Pointer(slotAt(position)))
 	if frame == ownFrame {
 		frame = position + 1
 	}
 	event.site = uint64(uintptr(unsafe.Pointer(site)))
-	event.goroutine = goroutine()
+	event.goroutine = g.number()
 	event.frame = frame
 	event.kind = kind
 	event.length = uint16(values.length)

@@ -55,6 +55,36 @@ var classes = func() (table [256]uint8) {
 	return table
 }()
 
+// hints counts kinds of bytes in a byte each: a text is never longer than 255.
+var hints = func() (table [256]uint64) {
+	for c := 0; c < 256; c++ {
+		if classes[c]&isDigit != 0 {
+			table[c] |= 1 << hintDigit
+		}
+		if classes[c]&isToken != 0 {
+			table[c] |= 1 << hintToken
+		}
+		if classes[c]&isOpening != 0 {
+			table[c] |= 1 << hintOpening
+		}
+		switch c {
+		case '@':
+			table[c] |= 1 << hintAt
+		case ' ':
+			table[c] |= 1 << hintSpace
+		}
+	}
+	return table
+}()
+
+const (
+	hintDigit   = 0
+	hintToken   = 8
+	hintAt      = 16
+	hintOpening = 24
+	hintSpace   = 32
+)
+
 func (t text) class(i int) uint8 { return classes[t.at(i)] }
 
 func (t text) cover(from, to int) {
@@ -65,30 +95,24 @@ func (t text) cover(from, to int) {
 
 // scrub masks in place and says whether it masked anything of the first shown bytes.
 func scrub(t text, kinds uint32, shown int) bool {
-	// One pass finds which of the closer looks can find anything at all: most texts need none.
-	digits, run, longest := 0, 0, 0
-	mail, opening, scheme := false, false, false
-	for i := 0; i < t.length; i++ {
-		c := t.at(i)
-		class := classes[c]
-		if class&isToken != 0 {
-			run++
-			digits += int(class & isDigit)
-			opening = opening || class&isOpening != 0
-			continue
-		}
-		longest = max(longest, run)
-		run = 0
-		switch c {
-		case '@':
-			mail = true
-		case ':':
-			opening = true
-		case ' ':
-			scheme = scheme || i > 4
+	// One pass counts what there is, to find which of the closer looks can find anything at all: most texts need none.
+	// Four bytes at a time: a run of tokenMinimum has three fours in a row, wherever it begins.
+	const four, fours = 4, 3
+	counts, row, run := uint64(0), 0, false
+	i := 0
+	for ; i+four <= t.length; i += four {
+		sum := hints[t.at(i)] + hints[t.at(i+1)] + hints[t.at(i+2)] + hints[t.at(i+3)]
+		counts += sum
+		if sum>>hintToken&0xff != four {
+			row = 0
+		} else if row++; row >= fours {
+			run = true
 		}
 	}
-	longest = max(longest, run)
+	for ; i < t.length; i++ {
+		counts += hints[t.at(i)]
+	}
+	has := func(hint int) bool { return counts>>hint&0xff != 0 }
 	end := 0 // behind the last masked byte, and the first one
 	first := t.length
 	note := func(from, to int) {
@@ -97,21 +121,21 @@ func scrub(t text, kinds uint32, shown int) bool {
 			first, end = min(first, from), max(end, to)
 		}
 	}
-	if kinds&scrubKeys != 0 && opening {
+	if kinds&scrubKeys != 0 && has(hintOpening) {
 		scrubNamed(t, note)
 	}
 	if kinds&scrubTokens != 0 {
-		if scheme {
+		if has(hintSpace) {
 			scrubSchemes(t, note)
 		}
-		if longest >= tokenMinimum {
+		if run {
 			scrubRuns(t, note)
 		}
 	}
-	if kinds&scrubCards != 0 && digits >= cardMinimum {
+	if kinds&scrubCards != 0 && counts>>hintDigit&0xff >= cardMinimum {
 		scrubDigits(t, note)
 	}
-	if kinds&scrubMails != 0 && mail {
+	if kinds&scrubMails != 0 && has(hintAt) {
 		scrubAddresses(t, note)
 	}
 	return first < shown && end > 0
@@ -191,124 +215,6 @@ func cardNumber(n uint64) bool {
 	return sum%10 == 0 && first >= 2 && first <= 6
 }
 
-const (
-	tokenMinimum  = 16 // of a token with a known beginning
-	secretMinimum = 32 // of one known by its looks
-)
-
-// Beginnings that issuers give their tokens; what follows is masked.
-var tokenPrefixes = [...]string{
-	"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "AKIA", "ASIA", "AIza", "xoxb-", "xoxp-", "xoxa-",
-	"xoxr-", "xoxs-", "sk-", "sk_live_", "sk_test_", "rk_live_", "pk_live_", "npm_", "pypi-", "dop_v1_", "hf_", "SG.",
-	"ya29.", "eyJ",
-}
-
-// scrubRuns masks runs of token characters that begin as known tokens do or that look random.
-func scrubRuns(t text, note func(from, to int)) {
-	for i := 0; i < t.length; i++ {
-		if t.class(i)&isToken == 0 {
-			continue
-		}
-		begin := i
-		if prefix := prefixAt(t, begin); prefix > 0 {
-			// A JSON web token and some others go on over dots.
-			for i = begin + prefix; i < t.length && (t.class(i)&isToken != 0 || t.at(i) == '.'); i++ {
-			}
-			if i-begin >= tokenMinimum {
-				note(begin+prefix, i)
-			}
-			i--
-			continue
-		}
-		// Of base64 a '/' is part, of a path it is between the parts: only a run that looks random as a whole is masked
-		// across it.
-		end := runEnd(t, begin, false)
-		if wide := runEnd(t, begin, true); wide > end && looksRandom(t, begin, wide) {
-			end = wide
-		} else if !looksRandom(t, begin, end) {
-			i = end - 1
-			continue
-		}
-		note(begin, end)
-		i = end - 1
-	}
-}
-
-func runEnd(t text, i int, slash bool) int {
-	for ; i < t.length && (t.class(i)&isToken != 0 || slash && t.at(i) == '/'); i++ {
-	}
-	return i
-}
-
-func prefixAt(t text, i int) int {
-	for k := range tokenPrefixes {
-		prefix := tokenPrefixes[k]
-		if t.at(i) == prefix[0] && t.hasAt(i, prefix) {
-			return len(prefix)
-		}
-	}
-	return 0
-}
-
-func (t text) hasAt(i int, s string) bool {
-	return i >= 0 && i+len(s) <= t.length && t.bytesAt(i, uintptr(unsafe.Pointer(unsafe.StringData(s))), len(s))
-}
-
-// looksRandom holds for long hexadecimal runs, and for runs that change between capitals, small letters and digits about
-// as often as random base64 does, to and from digits more than once. Names, also in CamelCase, hardly do.
-func looksRandom(t text, from, to int) bool {
-	if to-from < secretMinimum {
-		return false
-	}
-	const kinds = isDigit | isUpper | isLower
-	all, any := uint8(0xff), uint8(0)
-	changes, toDigits, previous := 0, 0, uint8(0)
-	for i := from; i < to; i++ {
-		class := t.class(i)
-		all &= class
-		any |= class
-		if kind := class & kinds; kind != 0 {
-			if previous != 0 && kind != previous {
-				changes++
-				toDigits += int((kind | previous) & isDigit)
-			}
-			previous = kind
-		}
-	}
-	if all&isHex != 0 {
-		return any&isDigit != 0 && any&(isUpper|isLower) != 0
-	}
-	return any&kinds == kinds && toDigits >= 3 && changes*3 >= to-from
-}
-
-// scrubSchemes masks what follows the scheme of an Authorization header.
-func scrubSchemes(t text, note func(from, to int)) {
-	for i := 4; i < t.length; i++ {
-		if t.at(i) != ' ' || !t.foldAt(i-6, "bearer") && !t.foldAt(i-5, "basic") && !t.foldAt(i-5, "token") {
-			continue
-		}
-		end := i + 1
-		for ; end < t.length && t.at(end) > ' ' && t.at(end) != '"' && t.at(end) != '\''; end++ {
-		}
-		if end-i > 8 { // words follow "the bearer" too
-			note(i+1, end)
-		}
-	}
-}
-
-// foldAt compares in either case with a lower-case string.
-func (t text) foldAt(i int, lower string) bool {
-	if i < 0 || i+len(lower) > t.length {
-		return false
-	}
-	for k := 0; k < len(lower); k++ {
-		if t.at(i+k)|0x20 != lower[k] {
-			return false
-		}
-	}
-	return true
-}
-
 // scrubAddresses masks mail addresses but for the '@'. A domain ends in letters; a module's version does not.
 func scrubAddresses(t text, note func(from, to int)) {
 	for at := 1; at < t.length; at++ {
@@ -342,170 +248,4 @@ func scrubAddresses(t text, note func(from, to int)) {
 			note(at+1, end)
 		}
 	}
-}
-
-// Names, without '_' and '-', whose values are secret.
-var secretNames = [...]string{
-	"password", "passwd", "passphrase", "secret", "token", "authorization", "apikey", "credential", "privatekey",
-	"accesskey",
-}
-
-// secretName says that a name contains one of those; '_', '-' and case do not matter.
-func secretName(t text) bool {
-	for i := 0; i < t.length; i++ {
-		for k := range secretNames {
-			if nameAt(t, i, secretNames[k]) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func nameAt(t text, i int, name string) bool {
-	k := 0
-	for ; i < t.length && k < len(name); i++ {
-		c := t.at(i)
-		if k > 0 && (c == '_' || c == '-') {
-			continue
-		}
-		if c|0x20 != name[k] {
-			return false
-		}
-		k++
-	}
-	return k == len(name)
-}
-
-// scrubNamed masks what follows a secret's name and '=' or ':', as in queries, headers and JSON, and the password of a
-// URL.
-func scrubNamed(t text, note func(from, to int)) {
-	for i := 0; i < t.length; i++ {
-		if t.class(i)&isOpening == 0 {
-			continue
-		}
-		if t.hasAt(i, "://") {
-			scrubUserinfo(t, i+3, note)
-			continue
-		}
-		end := i
-		for end > 0 && (t.at(end-1) == ' ' || t.at(end-1) == '"' || t.at(end-1) == '\'') {
-			end--
-		}
-		begin := end
-		for begin > 0 && t.class(begin-1)&isToken != 0 && t.at(begin-1) != '=' {
-			begin--
-		}
-		name := text{unsafe.Add(t.data, begin), end - begin}
-		if !secretName(name) {
-			continue
-		}
-		from := i + 1
-		for from < t.length && (t.at(from) == ' ' || t.at(from) == '"' || t.at(from) == '\'') {
-			from++
-		}
-		to := from
-		for ; to < t.length && !endsValue(t.at(to)); to++ {
-		}
-		// "Authorization: SCHEME CREDENTIALS": the credentials are behind the space.
-		if to < t.length && t.at(to) == ' ' && (t.foldAt(to-6, "bearer") || t.foldAt(to-5, "basic")) {
-			for to++; to < t.length && !endsValue(t.at(to)); to++ {
-			}
-		}
-		note(from, to)
-		i = max(i, to-1)
-	}
-}
-
-func endsValue(c byte) bool {
-	switch c {
-	case '&', ',', ';', '"', '\'', ')', '}', ']':
-		return true
-	}
-	return c <= ' '
-}
-
-func scrubUserinfo(t text, i int, note func(from, to int)) {
-	colon := 0
-	for ; i < t.length; i++ {
-		switch c := t.at(i); {
-		case c == ':' && colon == 0:
-			colon = i
-		case c == '@' && colon != 0:
-			note(colon+1, i)
-			return
-		case c == '/' || c <= ' ' || c == '"':
-			return
-		}
-	}
-}
-
-// matchesSecret says that one of the rule's own expressions matches: then the whole text is secret, as a table does not
-// tell where it matched.
-func matchesSecret(r rule, t text) bool {
-	list := r.record.scrubRegexps
-	if list == 0 {
-		return false
-	}
-	at := r.arena.at(list, lengthBytes)
-	if at == 0 {
-		return true
-	}
-	number := *(*uint32)(unsafe.Pointer(at))
-	if number > arenaSize/lengthBytes || r.arena.at(list, uint64(number+1)*lengthBytes) == 0 {
-		return true
-	}
-	t.length = min(t.length, textReadLimit)
-	for ; number > 0; number-- {
-		at += lengthBytes
-		d, ok := dfaAt(r.arena, *(*uint32)(unsafe.Pointer(at)))
-		if !ok || d.matches(t) {
-			return true
-		}
-	}
-	return false
-}
-
-const (
-	keysKnown   = 1 << 63
-	keysResults = 31 // bit of the first result
-)
-
-// secret says whether a value is masked as a whole, by the rule's list or by its name.
-func secret(site *Site, record *ruleRecord, index uint8) bool {
-	if index < 32 && record.scrubInputs>>index&1 != 0 {
-		return true
-	}
-	if record.scrub&scrubKeys == 0 {
-		return false
-	}
-	keys := load(&site.State[stateKeys])
-	if keys == 0 {
-		keys = secretsOf(site.Names)
-		store(&site.State[stateKeys], keys)
-	}
-	bit := index
-	if index >= resultIndex {
-		bit = index - resultIndex + keysResults
-	}
-	return bit < 63 && keys>>bit&1 != 0
-}
-
-// secretsOf reads a site's names, "input,input;result,result".
-func secretsOf(names string) uint64 {
-	keys, bit, begin := uint64(keysKnown), 0, 0
-	for i := 0; i <= len(names); i++ {
-		if i < len(names) && names[i] != ',' && names[i] != ';' {
-			continue
-		}
-		if name := names[begin:i]; bit < 63 && secretName(text{unsafe.Pointer(unsafe.StringData(name)), len(name)}) {
-			keys |= 1 << bit
-		}
-		begin = i + 1
-		bit++
-		if i < len(names) && names[i] == ';' {
-			bit = max(bit, keysResults)
-		}
-	}
-	return keys
 }

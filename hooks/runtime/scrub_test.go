@@ -171,7 +171,7 @@ func TestWhichNamesAreSecret(t *testing.T) {
 		"pass,word,tok,Authorization;": 8,
 		"":                             0,
 	} {
-		if got := secretsOf(names); got != want|keysKnown {
+		if got := secretNamesOf(names); got != want|keysKnown {
 			t.Errorf("%q: %b, not %b", names, got&^keysKnown, want)
 		}
 	}

@@ -7,19 +7,27 @@ import "unsafe"
 //go:noescape
 func systemCall(number, a, b, c, d, e, f uintptr) uintptr
 
-// currentG is the address of the running goroutine's runtime.g.
-func currentG() uintptr
+// goroutineState is the address of a runtime.g.
+type goroutineState uintptr
+
+// currentG is that of the running goroutine.
+func currentG() goroutineState
 
 // framePointer is the caller's frame pointer.
 func framePointer() uintptr
 
-// load and store are atomic as any aligned word is on amd64; being calls, the compiler moves nothing across them.
+// load is atomic as any aligned read is on amd64. It is inlined, so the compiler could join two reads of one word; between
+// any two that matter there is a call it cannot see through.
+func load(word *uint64) uint64 { return *word }
+
+// store is atomic too, and comes after everything before it: being a call, the compiler moves nothing across it, and amd64
+// keeps stores in order.
 //
 //go:noescape
-func load(word *uint64) uint64
-
-//go:noescape
 func store(word *uint64, value uint64)
+
+// prefetch has the processor fetch the two cache lines at an address for writing.
+func prefetch(address uintptr)
 
 // add returns the new value.
 //
@@ -65,15 +73,23 @@ func hide(pointer unsafe.Pointer) unsafe.Pointer {
 	return unsafe.Pointer(address ^ 0)
 }
 
-func goroutine() uint64 { return word(currentG() + goidOffset) }
+func (g goroutineState) number() uint64 { return word(uintptr(g) + goidOffset) }
 
-// stackDepth is how far below the stack's top an address lies: unlike the address it outlives a move of the stack.
-func stackDepth(address uintptr) uintptr { return uintptr(word(currentG()+gStackHigh)) - address }
+// stack is where the goroutine's stack begins and ends.
+func (g goroutineState) stack() (low, high uintptr) {
+	return uintptr(word(uintptr(g) + gStackLow)), uintptr(word(uintptr(g) + gStackHigh))
+}
+
+// depth is how far below the stack's top an address lies: unlike the address it outlives a move of the stack.
+func (g goroutineState) depth(address uintptr) uintptr {
+	_, high := g.stack()
+	return high - address
+}
 
 // panicking names the newest panic or Goexit that runs deferred calls on this goroutine by its depth; 0 without one.
-func panicking() uintptr {
-	if newest := uintptr(word(currentG() + gPanic)); newest != 0 {
-		return stackDepth(newest)
+func (g goroutineState) panicking() uintptr {
+	if newest := uintptr(word(uintptr(g) + gPanic)); newest != 0 {
+		return g.depth(newest)
 	}
 	return 0
 }

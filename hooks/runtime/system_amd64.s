@@ -13,7 +13,7 @@ TEXT ·systemCall(SB),NOSPLIT,$0-64
 	MOVQ	AX, ret+56(FP)
 	RET
 
-// func currentG() uintptr
+// func currentG() goroutineState
 TEXT ·currentG(SB),NOSPLIT,$0-8
 	MOVQ	(TLS), AX
 	MOVQ	AX, ret+0(FP)
@@ -24,18 +24,18 @@ TEXT ·framePointer(SB),NOSPLIT|NOFRAME,$0-8
 	MOVQ	BP, ret+0(FP)
 	RET
 
-// func load(word *uint64) uint64
-TEXT ·load(SB),NOSPLIT,$0-16
-	MOVQ	word+0(FP), BX
-	MOVQ	(BX), AX
-	MOVQ	AX, ret+8(FP)
-	RET
-
 // func store(word *uint64, value uint64)
 TEXT ·store(SB),NOSPLIT,$0-16
 	MOVQ	word+0(FP), BX
 	MOVQ	value+8(FP), AX
 	MOVQ	AX, (BX)
+	RET
+
+// func prefetch(address uintptr)
+TEXT ·prefetch(SB),NOSPLIT,$0-8
+	MOVQ	address+0(FP), AX
+	BYTE $0x0f; BYTE $0x0d; BYTE $0x08             // PREFETCHW (AX), which the assembler does not know
+	BYTE $0x0f; BYTE $0x0d; BYTE $0x48; BYTE $0x40 // PREFETCHW 64(AX)
 	RET
 
 // func add(word *uint64, delta uint64) uint64

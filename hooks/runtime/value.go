@@ -98,11 +98,12 @@ var errorType = func() *abiType {
 	return (*elementType)(unsafe.Pointer((*eface)(unsafe.Pointer(&pointer)).typ)).element
 }()
 
-// decode reads a pointer to a parameter; false: there is none. It neither keeps nor copies what the pointer leads to.
-func decode(input *any) (v value, ok bool) {
+// decode reads a pointer to a parameter into an empty value; false: there is none. It neither keeps nor copies what the
+// pointer leads to. A value is handed on by pointer: copying one right after its bytes were set stalls the processor.
+func (v *value) decode(input *any) bool {
 	words := (*eface)(hide(unsafe.Pointer(input)))
 	if words.typ == nil || words.data == nil || words.typ.kind&kindMask != kindPointer {
-		return v, false
+		return false
 	}
 	v.data = words.data
 	v.typ = (*elementType)(unsafe.Pointer(words.typ)).element
@@ -110,7 +111,7 @@ func decode(input *any) (v value, ok bool) {
 	if v.kind == kindInterface {
 		v.open()
 	}
-	return v, true
+	return true
 }
 
 // open goes from an interface to what it holds.
@@ -169,7 +170,7 @@ func (n number) asFloat() float64 {
 	return float64(int64(n.bits))
 }
 
-func (v value) number() (number, bool) {
+func (v *value) number() (number, bool) {
 	switch v.kind {
 	case kindBool:
 		return number{uint64(*(*uint8)(v.data)), numberBool}, true
@@ -205,7 +206,7 @@ type sliceWords struct {
 }
 
 // text is the value as bytes: a string, a []byte or an array of bytes.
-func (v value) text() (text, bool) {
+func (v *value) text() (text, bool) {
 	switch v.kind {
 	case kindString:
 		words := (*sliceWords)(v.data)
@@ -223,7 +224,7 @@ func (v value) text() (text, bool) {
 	return text{}, false
 }
 
-func (v value) length() (int, bool) {
+func (v *value) length() (int, bool) {
 	switch v.kind {
 	case kindString, kindSlice:
 		return (*sliceWords)(v.data).length, true
@@ -234,7 +235,7 @@ func (v value) length() (int, bool) {
 }
 
 // isNil answers as the language does: an interface that holds a nil pointer is not nil.
-func (v value) isNil() (isNil, ok bool) {
+func (v *value) isNil() (isNil, ok bool) {
 	if v.isInterface {
 		return v.typ == nil, true
 	}

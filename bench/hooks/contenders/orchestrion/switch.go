@@ -1,0 +1,5 @@
+package main
+
+import "example.org/bench/hook"
+
+func switchOn() { hook.SwitchOn() }

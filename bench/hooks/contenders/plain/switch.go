@@ -1,0 +1,3 @@
+package main
+
+func switchOn() {} // the supervisor's flags do it
