@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "base/files.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/session.h"
 #include "hooks/control_socket.h"
@@ -131,7 +132,7 @@ std::string for_a_person(const std::string& text) {
   std::string safe;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
-    safe += report::escape_for_terminal(std::string_view(text).substr(at, end - at)) + "\n";
+    safe += escape_line(std::string_view(text).substr(at, end - at)) + "\n";
     at = end + 1;
   }
   return safe;

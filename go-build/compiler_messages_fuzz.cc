@@ -17,7 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const auto& diagnostic : messages.diagnostics) {
     if (diagnostic.message.find('\n') != std::string::npos || diagnostic.line < 0 || diagnostic.column < 0)
       std::abort();
-    if (escape_line(diagnostic.message) != diagnostic.message) std::abort();
+    if (sandbox_run::escape_line(diagnostic.message) != diagnostic.message) std::abort();
   }
   return 0;
 }

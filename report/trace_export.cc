@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/text.h"
 #include "base/units.h"
 #include "report/report.h"
 
@@ -270,7 +271,7 @@ void add_functions(const Trace& trace, std::size_t top, std::string& text) {
   for (std::size_t i = 0; i < std::min(top, trace.functions.size()); ++i) {
     const hooks::FunctionTotals& one = trace.functions[i];
     const std::uint64_t ended = one.calls - std::min(one.calls, one.open + one.aborted);
-    text += fmt::format("  {:<44} {:>10} {:>10} {:>10} {:>8}\n", escape_for_terminal(one.function), one.calls,
+    text += fmt::format("  {:<44} {:>10} {:>10} {:>10} {:>8}\n", escape_line(one.function), one.calls,
                         one.time_ns ? time_text(one.time_ns) : "-",
                         one.time_ns && ended ? time_text(one.time_ns / ended) : "-", one.aborted);
   }
@@ -287,9 +288,8 @@ void add_suspicious(const Trace& trace, std::size_t top, std::string& text) {
     if (one.verdict != hooks::JoinVerdict::unexplained && one.verdict != hooks::JoinVerdict::contradicted) continue;
     if (shown++ == top) break;
     text += fmt::format("  +{} {} {}{}: {}: {}{}\n", time_text(since_start(trace, one.call.time_ns)),
-                        hooks::call_name(one.call.number),
-                        one.call.path ? "'" + escape_for_terminal(*one.call.path) + "'" : "",
-                        one.call.denied ? " (denied)" : "", hooks::name_of(one.verdict), escape_for_terminal(one.why),
+                        hooks::call_name(one.call.number), one.call.path ? "'" + escape_line(*one.call.path) + "'" : "",
+                        one.call.denied ? " (denied)" : "", hooks::name_of(one.verdict), escape_line(one.why),
                         one.after_loss ? " (events had been lost before)" : "");
   }
   if (all > std::min(shown, top)) text += fmt::format("  and {} more\n", all - std::min(shown, top));
@@ -308,7 +308,7 @@ void add_doubts(const Trace& trace, std::string& text) {
   for (std::size_t i = 0; i < hooks::kForgeries; ++i)
     if (const auto& one = trace.forgeries[i]; one.count > 0)
       text += fmt::format("forged: {} (×{}; {})\n", hooks::meaning_of(static_cast<hooks::Forgery>(i)), one.count,
-                          escape_for_terminal(one.example));
+                          escape_line(one.example));
   if (trace.events_counted > trace.events.size())
     text += fmt::format("the first {} are kept, all are counted\n", counted(trace.events.size(), "event"));
 }

@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const GoSum sum = GoSum::parse(text);
   std::vector<std::string> lines;
-  for (std::string_view rest = text; !rest.empty();) lines.emplace_back(take_line(rest));
+  for (std::string_view rest = text; !rest.empty();) lines.emplace_back(sandbox_run::take_line(rest));
   std::reverse(lines.begin(), lines.end());
   std::string reversed;
   for (const std::string& line : lines) reversed += line + "\n";

@@ -70,6 +70,31 @@ func (h *expressionHook) replace(s *site, e *expressionPlace, edit *editor) {
 	edit.wrap(f.offset(e.call.Fun.Pos()), f.offset(e.call.Fun.End()), before, ", "+name+")")
 }
 
+// cannotRecord says why the arguments of a call cannot pass through a helper; "" if they can.
+func (e *expressionPlace) cannotRecord() string {
+	h := newExpressionHook(e.p, newNames(""))
+	signature, ok := e.p.types.get().info.Types[e.call.Fun].Type.(*types.Signature)
+	if e.callee.Pkg() != nil && e.callee.Pkg().Path() == "internal/abi" {
+		return "the compiler itself evaluates it"
+	}
+	if !ok {
+		return "the type of the function it calls is not known"
+	}
+	var err error
+	switch {
+	case len(e.call.Args) == 0:
+	case e.call.Ellipsis.IsValid():
+		at := len(e.call.Args) - 1
+		_, err = h.argument(e.call.Args[at], signature.Params().At(at), signature.Params().At(at).Type(), at)
+	default:
+		_, err = h.arguments(e.call, signature)
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
 // argument is what passes through a helper.
 type argument struct {
 	names []string // what a rule may call it
@@ -172,17 +197,33 @@ func (h *expressionHook) argument(expr ast.Expr, parameter *types.Var, typ types
 		arg.names = append(arg.names, parameter.Name())
 	}
 	value := h.p.types.get().info.Types[expr]
+	if value.Type == nil {
+		return arg, fmt.Errorf("the type of argument %d is not known", i)
+	}
 	basic, isBasic := value.Type.(*types.Basic)
-	if value.Value == nil && !value.IsNil() && !(isBasic && basic.Info()&types.IsUntyped != 0) && !h.isGeneric(expr) {
+	if isKind(value.Type, types.Uintptr) && value.Value == nil {
+		// What unsafe.Pointer(p) points to is kept for the call only if it is converted in the call's own arguments.
+		return arg, fmt.Errorf("argument %d may hold an address as a number", i)
+	}
+	untyped := isBasic && basic.Info()&types.IsUntyped != 0
+	if value.Value == nil && !value.IsNil() && !isBasic && !h.isGeneric(expr) {
 		return arg, nil
 	}
-	// go/types gives an untyped constant the type it is converted to; so does the helper.
+	// go/types gives an untyped constant, and a shift of one, the type it is converted to; so does the helper.
+	if isBasic && !untyped {
+		typ = value.Type
+	}
 	text, ok := h.typeText(typ)
 	if !ok {
 		return arg, fmt.Errorf("argument %d has a type that cannot be written there", i)
 	}
 	arg.typ = text
 	return arg, nil
+}
+
+func isKind(typ types.Type, kind types.BasicKind) bool {
+	basic, ok := typ.Underlying().(*types.Basic)
+	return ok && basic.Kind() == kind
 }
 
 // isGeneric: a generic function as an argument takes its type from the parameter.
@@ -242,7 +283,7 @@ func (h *expressionHook) visible(typ types.Type) bool {
 	case *types.Chan:
 		return h.visible(t.Elem())
 	case *types.Interface:
-		return t.Empty()
+		return t.Empty() && h.p.types.get().pkg.Scope().Lookup("any") == nil
 	case *types.Signature:
 		return t.TypeParams() == nil && h.allVisible(t.Params()) && h.allVisible(t.Results())
 	case *types.Alias:
@@ -279,7 +320,7 @@ func (h *expressionHook) helper(s *site, arguments []argument, recordable bool) 
 		name := "a" + strconv.Itoa(i)
 		typ := arg.typ
 		if typ == "" {
-			typ = "T" + h.n.suffix + strconv.Itoa(i)
+			typ = "sandboxT" + h.n.suffix + strconv.Itoa(i)
 			kinds = append(kinds, typ)
 		}
 		parameters = append(parameters, name+" "+typ)

@@ -223,6 +223,8 @@ func (e *expressionPlace) inapplicable(r *rule) string {
 		return "panic is no function that could be replaced"
 	case r.Advice.Kind == "replace":
 		return e.replaceable(r)
+	case e.call != nil && e.callee != nil:
+		return e.cannotRecord()
 	}
 	return ""
 }

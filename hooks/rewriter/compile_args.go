@@ -75,12 +75,9 @@ func (c *compileArgs) all() []string { return append(append([]string{}, c.flags.
 func (c *compileArgs) value(name string) string {
 	value := ""
 	for i, flag := range c.flags {
-		flag = strings.TrimPrefix(flag, "-")
-		if rest, ok := strings.CutPrefix(flag, "-"+name+"="); ok {
-			value = rest
-		} else if rest, ok := strings.CutPrefix(flag, name+"="); ok && strings.HasPrefix(c.flags[i], "-") {
-			value = rest
-		} else if c.flags[i] == "-"+name && i+1 < len(c.flags) {
+		if joined, ok := strings.CutPrefix(flag, "-"+name+"="); ok {
+			value = joined
+		} else if flag == "-"+name && i+1 < len(c.flags) {
 			value = c.flags[i+1]
 		}
 	}

@@ -25,16 +25,17 @@ type listedPackage struct {
 
 const listFields = "-json=Dir,ImportPath,Name,Standard,DepOnly,Module,GoFiles,CgoFiles,SFiles,Imports,Deps,ImportMap,Error"
 
-// goList runs the go command of the environment: the toolchain the build uses.
+// goList runs the go command of the environment: the toolchain the build uses. A package that cannot be loaded is not an
+// error here: the build says it better.
 func goList(args ...string) ([]*listedPackage, error) {
-	command := exec.Command("go", append([]string{"list", "-deps", listFields}, args...)...)
+	command := exec.Command("go", append([]string{"list", "-e", "-deps", listFields}, args...)...)
 	var stderr bytes.Buffer
 	command.Stderr = &stderr
 	output, err := command.Output()
 	if err != nil {
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {
-			return nil, fmt.Errorf("go list cannot read the packages: %s", strings.TrimSpace(stderr.String()))
+			return nil, fmt.Errorf("go list cannot read the packages: %s", strings.Join(strings.Fields(stderr.String()), " "))
 		}
 		return nil, fmt.Errorf("cannot run go list: %w", err)
 	}
@@ -52,7 +53,7 @@ func goList(args ...string) ([]*listedPackage, error) {
 }
 
 func (l *listedPackage) names() *packageNames {
-	n := &packageNames{importPath: l.ImportPath, linkPath: l.linkPath(), standard: l.Standard, module: l.module()}
+	n := &packageNames{importPath: l.path(), linkPath: l.linkPath(), standard: l.Standard, module: l.module()}
 	n.uses = append(append(n.uses, l.Deps...), "main")
 	return n
 }
@@ -61,11 +62,17 @@ func (l *listedPackage) linkPath() string {
 	if l.Name == "main" {
 		return "main"
 	}
-	return l.ImportPath
+	return l.path()
 }
 
 func (l *listedPackage) module() moduleID {
-	return moduleOf(l.Dir, l.ImportPath, l.Standard)
+	return moduleOf(l.Dir, l.path(), l.Standard)
+}
+
+// path leaves out what go list puts behind the import path of a package compiled anew for a test.
+func (l *listedPackage) path() string {
+	path, _, _ := strings.Cut(l.ImportPath, " ")
+	return path
 }
 
 func (l *listedPackage) moduleText() string {
@@ -80,7 +87,7 @@ func (l *listedPackage) moduleText() string {
 
 // source parses the package as it lies on disk: what cgo and coverage make of it is not known yet.
 func (l *listedPackage) source() (*sourcePackage, error) {
-	p := &sourcePackage{importPath: l.ImportPath, linkPath: l.linkPath(), module: l.module(), directory: l.Dir}
+	p := &sourcePackage{importPath: l.path(), linkPath: l.linkPath(), module: l.module(), directory: l.Dir}
 	p.display = func(path string) string { return path }
 	p.assembly = scanAssembly(l.Dir, l.SFiles)
 	var paths []string

@@ -29,7 +29,7 @@ func runListFunctions(args []string) error {
 			packages = append(packages, "./...")
 		}
 	}
-	listed, err := goList(append(append(flags, "-e"), packages...)...)
+	listed, err := goList(append(flags, packages...)...)
 	if err != nil {
 		return err
 	}

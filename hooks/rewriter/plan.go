@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -195,22 +196,38 @@ func makePlan(set *ruleSet, listed []*listedPackage, key string) *plan {
 	group.Wait()
 	made := &plan{Version: 1, Packages: []plannedPackage{}, Dependencies: []string{}, Refused: []refusal{},
 		Errors: []planError{}}
+	places := map[string]*plannedPackage{}
+	rules := map[string][]int{}
+	broken := false
 	for i, l := range listed {
-		if l.Standard {
-			made.Dependencies = append(made.Dependencies, l.ImportPath)
+		broken = broken || l.Error != nil
+		if l.Standard && !slices.Contains(made.Dependencies, l.path()) {
+			made.Dependencies = append(made.Dependencies, l.path())
 		}
 		found := finds[i]
 		if found == nil {
 			continue
 		}
 		made.Refused = append(made.Refused, found.refused...)
-		if len(found.sites) > 0 {
-			made.Packages = append(made.Packages, plannedPackage{Path: l.ImportPath, Standard: l.Standard,
-				Module: l.moduleText(), Hash: w.packageHash(found.rules), Sites: found.sites})
+		if len(found.sites) == 0 {
+			continue
 		}
+		rules[l.path()] = append(rules[l.path()], found.rules...)
+		if place := places[l.path()]; place != nil {
+			place.Sites = append(place.Sites, found.sites...)
+			continue
+		}
+		places[l.path()] = &plannedPackage{Path: l.path(), Standard: l.Standard, Module: l.moduleText(), Sites: found.sites}
+	}
+	for _, path := range slices.Sorted(maps.Keys(places)) {
+		slices.Sort(rules[path])
+		places[path].Hash = w.packageHash(slices.Compact(rules[path]))
+		made.Packages = append(made.Packages, *places[path])
 	}
 	sort.Strings(made.Dependencies)
-	made.Errors = append(made.Errors, w.errors(finds)...)
+	if !broken {
+		made.Errors = append(made.Errors, w.errors(finds)...)
+	}
 	return made
 }
 

@@ -170,11 +170,11 @@ func (j *joinPoint) UnmarshalJSON(data []byte) error {
 			j.modver = []glob{compileGlob(version)}
 		}
 	case j.Receiver != nil:
-		j.globs = []glob{compileGlob(strings.TrimPrefix(*j.Receiver, "*"))}
+		j.globs = []glob{compileGlob(withoutStar(*j.Receiver))}
 	case j.Call != nil:
 		j.globs = []glob{compileGlob(*j.Call)}
 	case j.Literal != nil:
-		j.globs = []glob{compileGlob(strings.TrimPrefix(*j.Literal, "*"))}
+		j.globs = []glob{compileGlob(withoutStar(*j.Literal))}
 	case j.Signature != nil, j.Directive != nil, len(j.AllOf) > 0, len(j.AnyOf) > 0, j.Not != nil:
 	default:
 		return fmt.Errorf("a join point names nothing: %s", data)
@@ -183,6 +183,14 @@ func (j *joinPoint) UnmarshalJSON(data []byte) error {
 		j.within = []glob{compileGlob(*j.In)}
 	}
 	return nil
+}
+
+// withoutStar takes the star of a pointer type off; one of a pattern stays.
+func withoutStar(pattern string) string {
+	if rest, ok := strings.CutPrefix(pattern, "*"); ok && rest != "" && !strings.ContainsAny(rest[:1], "*./") {
+		return rest
+	}
+	return pattern
 }
 
 // kinds: a call or a literal anywhere in an all_of makes the other conditions speak of the function around it.
@@ -261,7 +269,7 @@ func (j *joinPoint) matchesEnclosing(p *sourcePackage, fn *function) bool {
 	case j.Function != nil:
 		return matchesFunction(j.globs, fn)
 	case j.Receiver != nil:
-		if fn.typeName == "" || strings.HasPrefix(*j.Receiver, "*") && !fn.pointer {
+		if fn.typeName == "" || withoutStar(*j.Receiver) != *j.Receiver && !fn.pointer {
 			return false
 		}
 		return matchAny(j.globs, fn.typeName)

@@ -150,7 +150,7 @@ func usesName(data []byte, suffix string) bool {
 		return false
 	}
 	for _, stem := range []string{"sandboxhook", "sandboxF", "sandboxA", "sandboxR", "sandboxP", "sandboxSite_",
-		"sandboxErr_", "sandboxNil", "sandboxWith"} {
+		"sandboxErr_", "sandboxNil", "sandboxT", "sandboxWith"} {
 		if bytes.Contains(data, []byte(stem+suffix)) {
 			return true
 		}
