@@ -111,8 +111,15 @@ BuildCommand rewriter_command(const std::vector<std::string>& words, const Build
   if (words[0] == "plan") command.arguments.push_back(fmt::format("--runtime={}", inside::kHookRuntime));
   command.arguments.push_back(fmt::format("-mod={}", target.vendored ? "vendor" : "readonly"));
   if (!target.tags.empty()) command.arguments.push_back(fmt::format("-tags={}", fmt::join(target.tags, ",")));
+  if (words[0] == "show-source") {
+    // The package of loose files has no import path of its own: it is its files.
+    const bool named_files = !target.files.empty() && (words.at(1) == "main" || words[1] == ".");
+    if (!named_files) command.arguments.push_back(words.at(1));
+    for (const std::string& file : named_files ? target.files : std::vector<std::string>{})
+      command.arguments.push_back("./" + file);
+    return command;
+  }
   command.arguments.insert(command.arguments.end(), words.begin() + 1, words.end());
-  if (words[0] == "show-source") return command;
   if (target.files.empty()) command.arguments.push_back(target.package);
   for (const std::string& file : target.files) command.arguments.push_back("./" + file);
   return command;
@@ -168,7 +175,9 @@ Result<std::string> ask_rewriter(const HookInput& input, const BuildPaths& paths
                                  const Limits& limits, const std::vector<std::string>& words) {
   TRY(launch::Facts facts, run_rewriter(input, paths, limits, rewriter_command(words, target, limits), kMostAnswer));
   if (ended_well(facts)) return std::move(facts.stdout_stream.captured);
-  if (!facts.stderr_stream.captured.empty()) return input_error(facts.stderr_stream.captured);
+  std::string said = std::move(facts.stderr_stream.captured);
+  while (said.ends_with('\n')) said.pop_back();
+  if (!said.empty()) return input_error(said);
   return host_error("the hook rewriter said nothing: " + describe_end(facts));
 }
 
