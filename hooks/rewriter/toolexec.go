@@ -268,7 +268,8 @@ func (t *toolexec) prepare(c *compileArgs, p *sourcePackage, r *rewritten) (*com
 	for _, f := range p.files {
 		if data, ok := r.changed[f]; ok {
 			name := sourcePath(f.full, rewrites)
-			hooked.files = append(hooked.files, w.write(filepath.Dir(name), filepath.Base(name), data))
+			directory, base := filepath.Split(name)
+			hooked.files = append(hooked.files, w.write(strings.TrimSuffix(directory, "/"), base, data))
 		} else {
 			hooked.files = append(hooked.files, f.path)
 		}
@@ -298,9 +299,6 @@ func (w *hookedWriter) write(directory, name string, data []byte) string {
 	if !ok {
 		place = filepath.Join(w.base, strconv.Itoa(len(w.places)))
 		w.places[directory] = place
-		if directory == "." {
-			directory = ""
-		}
 		w.rewrites = append(w.rewrites, place+"=>"+directory)
 		if err := os.MkdirAll(place, 0o777); err != nil {
 			w.err = err
