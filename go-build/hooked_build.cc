@@ -50,6 +50,15 @@ BuildFailure rules_failure(const hooks::HookPlan& plan, const std::string& rules
   return failure;
 }
 
+// Removes what stands before a file's name inside the sandbox: the name is then the submitter's, or as events have it.
+std::string without_inside(std::string text, const std::string& before) {
+  for (const std::string& inside :
+       {fmt::format("{}{}/src/", before, inside::kGoroot), fmt::format("{}{}/", before, inside::kSource)})
+    for (std::size_t at = 0; (at = text.find(inside, at)) != std::string::npos; at += before.size())
+      text.replace(at, inside.size(), before);
+  return text;
+}
+
 // The same tree with the same files: links, for nobody writes to a file of a cache.
 Status link_tree(const std::string& from, const std::string& to) {
   std::error_code error;
@@ -168,13 +177,18 @@ Result<std::variant<hooks::HookPlan, BuildFailure>> plan_hooks(const HookInput& 
     return error.not_in_build && input.hooks.shipped_rules.contains(error.rule);
   });
   if (!plan.errors.empty()) return Answer(rules_failure(plan, input.hooks.rules_file));
+  for (hooks::PlannedPackage& package : plan.packages)
+    for (hooks::PlannedSite& site : package.sites) site.file = without_inside("\t" + site.file, "\t").substr(1);
   return Answer(std::move(plan));
 }
 
 Result<std::string> ask_rewriter(const HookInput& input, const BuildPaths& paths, const BuildTarget& target,
                                  const Limits& limits, const std::vector<std::string>& words) {
   TRY(launch::Facts facts, run_rewriter(input, paths, limits, rewriter_command(words, target, limits), kMostAnswer));
-  if (ended_well(facts)) return std::move(facts.stdout_stream.captured);
+  if (ended_well(facts)) {
+    const std::string before = words[0] == "list-functions" ? "\t" : "// ---- ";
+    return without_inside(std::move(facts.stdout_stream.captured), before);
+  }
   std::string said = std::move(facts.stderr_stream.captured);
   while (said.ends_with('\n')) said.pop_back();
   if (!said.empty()) return input_error(said);
