@@ -50,6 +50,15 @@ BuildFailure rules_failure(const hooks::HookPlan& plan, const std::string& rules
   return failure;
 }
 
+// Removes what stands before a file's name inside the sandbox: the name is then the submitter's, or as events have it.
+std::string without_inside(std::string text, const std::string& before) {
+  for (const std::string& inside :
+       {fmt::format("{}{}/src/", before, inside::kGoroot), fmt::format("{}{}/", before, inside::kSource)})
+    for (std::size_t at = 0; (at = text.find(inside, at)) != std::string::npos; at += before.size())
+      text.replace(at, inside.size(), before);
+  return text;
+}
+
 // The same tree with the same files: links, for nobody writes to a file of a cache.
 Status link_tree(const std::string& from, const std::string& to) {
   std::error_code error;
@@ -111,8 +120,15 @@ BuildCommand rewriter_command(const std::vector<std::string>& words, const Build
   if (words[0] == "plan") command.arguments.push_back(fmt::format("--runtime={}", inside::kHookRuntime));
   command.arguments.push_back(fmt::format("-mod={}", target.vendored ? "vendor" : "readonly"));
   if (!target.tags.empty()) command.arguments.push_back(fmt::format("-tags={}", fmt::join(target.tags, ",")));
+  if (words[0] == "show-source") {
+    // The package of loose files has no import path of its own: it is its files.
+    const bool named_files = !target.files.empty() && (words.at(1) == "main" || words[1] == ".");
+    if (!named_files) command.arguments.push_back(words.at(1));
+    for (const std::string& file : named_files ? target.files : std::vector<std::string>{})
+      command.arguments.push_back("./" + file);
+    return command;
+  }
   command.arguments.insert(command.arguments.end(), words.begin() + 1, words.end());
-  if (words[0] == "show-source") return command;
   if (target.files.empty()) command.arguments.push_back(target.package);
   for (const std::string& file : target.files) command.arguments.push_back("./" + file);
   return command;
@@ -160,14 +176,21 @@ Result<std::variant<hooks::HookPlan, BuildFailure>> plan_hooks(const HookInput& 
   std::erase_if(plan.errors,
                 [&](const hooks::RuleError& error) { return input.hooks.shipped_rules.contains(error.rule); });
   if (!plan.errors.empty()) return Answer(rules_failure(plan, input.hooks.rules_file));
+  for (hooks::PlannedPackage& package : plan.packages)
+    for (hooks::PlannedSite& site : package.sites) site.file = without_inside("\t" + site.file, "\t").substr(1);
   return Answer(std::move(plan));
 }
 
 Result<std::string> ask_rewriter(const HookInput& input, const BuildPaths& paths, const BuildTarget& target,
                                  const Limits& limits, const std::vector<std::string>& words) {
   TRY(launch::Facts facts, run_rewriter(input, paths, limits, rewriter_command(words, target, limits), kMostAnswer));
-  if (ended_well(facts)) return std::move(facts.stdout_stream.captured);
-  if (!facts.stderr_stream.captured.empty()) return input_error(facts.stderr_stream.captured);
+  if (ended_well(facts)) {
+    const std::string before = words[0] == "list-functions" ? "\t" : "// ---- ";
+    return without_inside(std::move(facts.stdout_stream.captured), before);
+  }
+  std::string said = std::move(facts.stderr_stream.captured);
+  while (said.ends_with('\n')) said.pop_back();
+  if (!said.empty()) return input_error(said);
   return host_error("the hook rewriter said nothing: " + describe_end(facts));
 }
 

@@ -216,10 +216,10 @@ func (w *planner) noFunction(pattern string, leaf *joinPoint) (string, bool) {
 func (w *planner) noPackage(leaf *joinPoint) (string, bool) {
 	var packages []string
 	for _, l := range w.listed {
-		if matchAny(leaf.globs, l.ImportPath) {
+		if matchAny(leaf.globs, l.ImportPath) || matchAny(leaf.globs, l.linkPath()) {
 			return "", false
 		}
-		packages = append(packages, l.ImportPath)
+		packages = append(packages, l.linkPath())
 	}
 	if w.inGoroot(*leaf.Package) {
 		return fmt.Sprintf("the program does not use package %s", *leaf.Package), true

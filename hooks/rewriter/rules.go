@@ -257,7 +257,7 @@ func (j *joinPoint) matches(at *place, strict bool) bool {
 	case j.Literal != nil:
 		return at.kind == atLiteral && j.matchesAnyName(at.names) && (j.In == nil || matchesFunction(j.within, at.fn))
 	case j.Package != nil:
-		return matchAny(j.globs, at.p.importPath)
+		return matchAny(j.globs, at.p.importPath) || matchAny(j.globs, at.p.linkPath)
 	case j.Module != nil:
 		return at.p.module.matches(j)
 	}
@@ -330,7 +330,7 @@ func (j *joinPoint) couldTouch(p *packageNames) bool {
 	case j.Function != nil:
 		return p.couldContain(j.globs)
 	case j.Package != nil:
-		return matchAny(j.globs, p.importPath)
+		return matchAny(j.globs, p.importPath) || matchAny(j.globs, p.linkPath)
 	case j.Module != nil:
 		return p.module.matches(j)
 	case j.Receiver != nil:
