@@ -268,13 +268,8 @@ func (t *toolexec) prepare(c *compileArgs, p *sourcePackage, r *rewritten) (*com
 	for _, f := range p.files {
 		if data, ok := r.changed[f]; ok {
 			name := sourcePath(f.full, rewrites)
-<<<<<<< HEAD
 			hooked.files = append(hooked.files, w.write(filepath.Dir(name), filepath.Base(name),
 				filepath.Dir(f.path) == ".", data))
-=======
-			directory, base := filepath.Split(name)
-			hooked.files = append(hooked.files, w.write(strings.TrimSuffix(directory, "/"), base, data))
->>>>>>> tracetests
 		} else {
 			hooked.files = append(hooked.files, f.path)
 		}
@@ -306,12 +301,7 @@ func (w *hookedWriter) write(directory, name string, beside bool, data []byte) s
 	place, ok := w.places[key]
 	if !ok {
 		place = filepath.Join(w.base, strconv.Itoa(len(w.places)))
-<<<<<<< HEAD
 		w.places[key] = place
-=======
-		w.places[directory] = place
-		w.rewrites = append(w.rewrites, place+"=>"+directory)
->>>>>>> tracetests
 		if err := os.MkdirAll(place, 0o777); err != nil {
 			w.err = err
 		}

@@ -274,4 +274,4 @@ def vm(context, result):
 
 
 ALL = {"layers": layers, "form": form, "unit": unit, "sanitizers": sanitizers, "fuzz": fuzz, "hooks": hooks,
-       "binaries": binaries,       "examples": examples, "contract": contract, "probes": probes, "vm": vm}
+       "binaries": binaries, "examples": examples, "contract": contract, "probes": probes, "vm": vm}
