@@ -239,3 +239,22 @@ func TestFails(t *testing.T) { t.Error("on line 11") }
 		t.Errorf("%v: %s", err, text)
 	}
 }
+
+// A package that is compiled anew for a test has another name in go list, but is the same package.
+func TestNothingOfTheRuntimeIsHookedForItsOwnTestsEither(t *testing.T) {
+	p := newProject(t, nil, everything(0))
+	made := p.plan("-test", "runtime", "internal/abi")
+	if len(made.Packages) < 30 {
+		t.Errorf("only %d packages are hooked", len(made.Packages))
+	}
+	listed, err := goList("runtime")
+	if err != nil {
+		t.Fatal(err)
+	}
+	untouched := runtimeDependencies(listed)
+	for _, planned := range made.Packages {
+		if untouched[planned.Path] || strings.HasPrefix(planned.Path, "runtime/") {
+			t.Errorf("%s is hooked", planned.Path)
+		}
+	}
+}

@@ -273,7 +273,9 @@ func TestStandardLibrary(t *testing.T) {
 		for name, outcome := range clean {
 			totals[outcome]++
 			if outcome == "pass" && hooked[name] != "pass" {
-				found.add(path+"."+name, hooked[name]+"\n"+relevant(output, name))
+				how := hooked[name] + "\n" + relevant(output, name)
+				found.add(path+"."+name, how)
+				t.Logf("%s.%s: %s", path, name, how)
 			}
 		}
 		if len(clean) == 0 {

@@ -126,6 +126,9 @@ func (t *toolexec) compile() error {
 	if err != nil || len(p.files) == 0 {
 		return t.clean(c) // a syntax error: the compiler says it better
 	}
+	if why := untouchable(p.importPath, nil); why != "" {
+		return fmt.Errorf("package %s must not be built with %s…: %s", p.importPath, hookFlag, why)
+	}
 	r, err := rewrite(p, set)
 	if err != nil {
 		return err
