@@ -271,7 +271,8 @@ func (t *toolexec) prepare(c *compileArgs, p *sourcePackage, r *rewritten) (*com
 	for _, f := range p.files {
 		if data, ok := r.changed[f]; ok {
 			name := sourcePath(f.full, rewrites)
-			hooked.files = append(hooked.files, w.write(filepath.Dir(name), filepath.Base(name),
+			directory, file := filepath.Split(name) // "./", which a file named alone keeps, and not "."
+			hooked.files = append(hooked.files, w.write(strings.TrimSuffix(directory, "/"), file,
 				filepath.Dir(f.path) == ".", data))
 		} else {
 			hooked.files = append(hooked.files, f.path)
@@ -312,12 +313,14 @@ func (w *hookedWriter) write(directory, name string, beside bool, data []byte) s
 	path := filepath.Join(place, name)
 	switch {
 	case beside:
-		w.rewrites = append([]string{path + "=>" + filepath.Join(directory, name)}, w.rewrites...)
+		attributed := name
+		if directory != "" {
+			attributed = directory + "/" + name
+		}
+		w.rewrites = append([]string{path + "=>" + attributed}, w.rewrites...)
 		if !ok {
 			w.rewrites = append(w.rewrites, place+"=>")
 		}
-	case !ok && directory == ".":
-		w.rewrites = append(w.rewrites, place+"=>")
 	case !ok:
 		w.rewrites = append(w.rewrites, place+"=>"+directory)
 	}
