@@ -5,10 +5,11 @@ import re
 
 from harness import HELLO, Case, go
 
-COMMANDS = ("run", "build", "verify", "fetch", "exec", "test", "doctor", "profile", "toolchain", "cache")
+COMMANDS = ("run", "build", "verify", "fetch", "exec", "test", "doctor", "profile", "toolchain", "cache", "trace")
 RUN_FLAGS = """cpu-time wall-time memory pids cpus output scratch open-files env stdin net profile mount-ro mount-rw out
 on-denied tier go tags fetch with-source proc dry-run json report capture root pin unpinned weaken require quiet verbose
-build-cpu-time build-wall-time build-memory build-pids build-output max-files max-bytes max-depth""".split()
+build-cpu-time build-wall-time build-memory build-pids build-output max-files max-bytes max-depth trace trace-out
+trace-chrome""".split()
 
 
 class Help(Case):

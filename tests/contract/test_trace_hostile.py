@@ -155,7 +155,8 @@ class Hostile(TraceCase):
             return Trace(f.read())
 
     def test_control_an_honest_program_is_explained_and_nothing_is_forged(self):
-        trace = self.hostile('os.Open("/control")\nos.ReadDir("/")\nos.Mkdir("/tmp/d", 0o700)\nos.Remove("/tmp/d")', "os")
+        trace = self.hostile(
+            'os.Open("/control")\nos.ReadDir("/")\nos.Mkdir("/tmp/d", 0o700)\nos.Remove("/tmp/d")', "os")
         self.assertEqual(trace.verdicts("/control"), ["explained"])
         self.assertEqual({v for v, n in trace.summary["verdicts"].items() if n} - {"runtime"}, {"explained"})
         self.assertEqual((trace.forgeries(), trace.summary["without_effect"], trace.summary["dropped"],
@@ -169,8 +170,9 @@ class Hostile(TraceCase):
 	at := -100
 	syscall.RawSyscall(syscall.SYS_OPENAT, uintptr(at), uintptr(unsafe.Pointer(path)), 0)
 	os.Open("/above")''', "os", "syscall", "unsafe")
-        for path, verdict in (("/below-by-open", "unexplained"), ("/below-by-raw", "unexplained"), ("/above", "explained")):
-            self.assertEqual(trace.verdicts(path), [verdict])
+        for path in ("/below-by-open", "/below-by-raw"):
+            self.assertEqual(trace.verdicts(path), ["unexplained"])
+        self.assertEqual(trace.verdicts("/above"), ["explained"])  # control
         self.assertEqual(self.its_report["trace"]["witnessed"]["joined"]["unexplained"], 2)
         self.assertIn("/below-by-raw", self.done.err)  # the terminal's summary
 
@@ -182,7 +184,8 @@ class Hostile(TraceCase):
 	path := []byte("/own-instruction\\x00")
 	openBelow(&path[0])
 	runtime.KeepAlive(path)'''
-        trace = self.hostile(body, "os", "runtime", files={"below.s": ASSEMBLY}, more="func openBelow(path *byte) int\n")
+        trace = self.hostile(body, "os", "runtime", files={"below.s": ASSEMBLY},
+                             more="func openBelow(path *byte) int\n")
         self.assertEqual(trace.verdicts("/own-instruction"), ["explained", "unexplained"])
         self.assertIn("instruction", [c["why"] for c in trace.calls if c["verdict"] == "unexplained"][0])
 
@@ -329,7 +332,8 @@ class Hostile(TraceCase):
         self.assertLessEqual(claimed["events_kept"], claimed["events"])
 
     def test_garbage_in_all_of_the_ring_does_not_harm_the_supervisor(self):
-        for name, write in (("ones", "*p = ^uint64(0)"), ("zeros", "*p = 0"), ("noise", "x ^= x<<13; x ^= x>>7; x ^= x<<17; *p = x")):
+        for name, write in (("ones", "*p = ^uint64(0)"), ("zeros", "*p = 0"),
+                            ("noise", "x ^= x<<13; x ^= x>>7; x ^= x<<17; *p = x")):
             with self.subTest(name):
                 trace = self.hostile('''
 	os.Open("/first")

@@ -1,8 +1,11 @@
 """Rules of a running program are switched from outside: at once, without stopping it, and by nobody else."""
+import glob
 import json
 import os
+import shutil
 import time
 
+from harness import CLI
 from tracing import TraceCase, rule, rules
 
 # Says when it sees a change, by its own clock.
@@ -40,7 +43,7 @@ ABORT = rule("gate", "main.gate", "{abort: closed}", "when: {argument: name, pre
 SOON = 1.0  # seconds; the figure itself is printed, and is a thousandth of this on an idle machine
 
 
-class Switch(TraceCase):
+class Live(TraceCase):
     def start_loop(self, prefix="front", active="false"):
         self.process = self.live(self.file("main.go", LOOP), rules(ABORT % (prefix, active)))
 
@@ -49,7 +52,8 @@ class Switch(TraceCase):
         when, closed = self.process.stdout.readline().split()
         return int(when) / 1e9, closed == b"true"
 
-    def test_attach_and_detach_act_at_once_on_a_running_program(self):
+    def switch_to_and_fro(self):
+        """20 times, each seen by the program; and nothing else seen."""
         self.start_loop()
         delays = []
         for i in range(20):
@@ -60,11 +64,16 @@ class Switch(TraceCase):
             self.assertEqual(closed, wanted)
             delays.append(when - sent)
         trace = self.end(self.process)
-        print("attach/detach: seen by the program after %.2f ms (median), %.2f ms (most)" % (
+        print("\nattach/detach: seen by the program after %.2f ms (median), %.2f ms (most)" % (
             sorted(delays)[len(delays) // 2] * 1e3, max(delays) * 1e3))
         self.assertLess(max(delays), SOON)
         self.assertEqual([c["action"] for c in trace.changes], ["attach", "detach"] * 10)
         self.assertEqual(self.rest, b"", "nothing changed that nobody switched")
+
+
+class Switch(Live):
+    def test_attach_and_detach_act_at_once_on_a_running_program(self):
+        self.switch_to_and_fro()
 
     def test_the_command_line_switches_by_the_beginning_of_the_runs_id(self):
         self.start_loop()
@@ -74,7 +83,7 @@ class Switch(TraceCase):
         begun = time.time()
         self.trace_command("attach", self.run_id[:12], "gate")
         when, closed = self.change_seen()
-        print("trace attach: seen %.1f ms after the command was started" % ((when - begun) * 1e3))
+        print("\ntrace attach: seen %.1f ms after the command was started" % ((when - begun) * 1e3))
         self.assertTrue(closed)
         self.assertTrue(json.loads(self.trace_command("list", self.run_id).out)["rules"][0]["active"])
         self.trace_command("detach", self.run_id, "gate")
@@ -122,7 +131,8 @@ class Switch(TraceCase):
         self.start_loop()
         socket = os.path.join(os.environ["SANDBOX_RUN_STATE"], "run", self.run_id, "trace.sock")
         self.assertEqual(os.stat(socket).st_mode & 0o777, 0o600)
-        for garbage in ("\n", "attach\n", "attach gate extra\0\n", "reload 99999999999 x\n", "destroy gate\n", "x" * 5000 + "\n"):
+        for garbage in ("\n", "attach\n", "attach gate extra\0\n", "reload 99999999999 x\n", "destroy gate\n",
+                        "x" * 5000 + "\n"):
             _, answer = self.ask_directly(garbage)
             self.assertFalse(answer["ok"], garbage)
         _, answer = self.ask_directly("list\n")  # control
@@ -134,3 +144,39 @@ class Switch(TraceCase):
         self.end(self.process)
         self.assertNotIn(self.run_id, self.trace_command("list").out.decode())
         self.trace_command("attach", self.run_id, "gate", status=125)
+
+
+class Rootless(Live):
+    NOBODY = 65534
+
+    def test_rules_are_switched_without_root(self):
+        hierarchies = [d for d in glob.glob("/sys/fs/cgroup/*") if os.path.exists(os.path.join(d, "cgroup.procs"))]
+        if os.geteuid() != 0 or not os.path.isdir("/sys/fs/cgroup/memory"):
+            self.skipTest("a group can be handed to another user by root, and in this way on cgroup v1")
+        os.chmod(self.dir, 0o755)
+        self.state = os.path.join(self.dir, "state")
+        for kept in ("std", "hook-tools"):
+            shutil.copytree(os.path.join(TraceCase.state, kept), os.path.join(self.state, kept), symlinks=True)
+        top = os.path.dirname(os.path.dirname(CLI))
+        product = os.path.join(self.dir, "product")  # where the other user can get at it
+        shutil.copytree(os.path.join(top, "libexec"), os.path.join(product, "libexec"))
+        os.mkdir(os.path.join(product, "bin"))
+        shutil.copy(CLI, os.path.join(product, "bin"))
+        name = "rootless-%d" % os.getpid()
+        groups = [os.path.join(h, name) for h in hierarchies]
+        for group in groups:
+            os.mkdir(group)
+            self.addCleanup(self.remove_group, group)
+        for place in [self.dir] + groups:
+            for directory, _, files in os.walk(place):
+                for path in [directory] + [os.path.join(directory, f) for f in files]:
+                    os.chown(path, self.NOBODY, self.NOBODY, follow_symlinks=False)
+        self.started_as = dict(
+            user=self.NOBODY, group=self.NOBODY, extra_groups=[], executable=os.path.join(product, "bin/sandbox-run"),
+            env={"SANDBOX_RUN_STATE": self.state, "SANDBOX_RUN_CGROUP": "/" + name, "HOME": self.state})
+        self.switch_to_and_fro()
+
+    @staticmethod
+    def remove_group(group):
+        for directory, _, _ in os.walk(group, topdown=False):
+            os.rmdir(directory)

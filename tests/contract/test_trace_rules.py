@@ -123,7 +123,7 @@ class Shown(TraceCase):
         shown = self.trace_command("show-source", self.rules_file(rules(rule("r", "main.ratio", "record"))), "main",
                                    source).out.decode()
         self.assertIn("Enter(", shown)
-        hooked = [number for number, line in enumerate(shown.split("\n"), 1) if "func ratio" in line and "Enter(" in line]
+        hooked = [line for line in shown.split("\n") if "func ratio" in line and "Enter(" in line]
         self.assertEqual(len(hooked), 1, shown)
         untouched = [line for line in PROGRAM.split("\n") if line and "ratio(a" not in line and line != "package main"]
         self.assertEqual([line for line in untouched if line not in shown.split("\n")], [])
@@ -137,7 +137,8 @@ class Shown(TraceCase):
 
     def test_sets_are_named_and_printed(self):
         named = self.trace_command("sets").out.decode().split()
-        self.assertEqual(sorted(named), ["app:all", "go:panics", "std:exec", "std:files", "std:http", "std:net", "std:sql"])
+        self.assertEqual(sorted(named), ["app:all", "go:panics", "std:exec", "std:files", "std:http", "std:net",
+                                         "std:sql"])
         for name in named:
             shown = self.trace_command("sets", name).out.decode()
             self.assertTrue(shown.startswith("# %s: " % name) and "version: 1" in shown, shown)

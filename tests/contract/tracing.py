@@ -5,7 +5,7 @@ import socket
 import subprocess
 import time
 
-from harness import CLI, STATE, Case, Done
+from harness import STATE, Case
 
 SUITE_LIMITS = ("--build-cpu-time", "300s", "--build-wall-time", "300s")  # a first build with hooks on a busy machine
 
@@ -52,6 +52,12 @@ class Trace:
 
 
 class TraceCase(Case):
+    state = STATE
+    started_as = {}  # for Popen: another user, another state directory
+
+    def start(self, *arguments, **more):
+        return super().start(*arguments, **dict(self.started_as, **more))
+
     def rules_file(self, text, name="rules.yaml"):
         return self.file(name, text)
 
@@ -71,14 +77,14 @@ class TraceCase(Case):
 
     def live(self, source, rules_text, *flags):
         """Starts `source` traced and waits for its first line; the run's id is self.run_id."""
-        known = set(os.listdir(os.path.join(STATE, "run"))) if os.path.isdir(os.path.join(STATE, "run")) else set()
+        runs = os.path.join(self.state, "run")
+        known = set(os.listdir(runs)) if os.path.isdir(runs) else set()
         out = os.path.join(self.dir, "trace.jsonl")
         process = self.start("run", "--trace", self.rules_file(rules_text), "--trace-out", out, "--wall-time", "120s",
                              "--cpu-time", "60s", *SUITE_LIMITS, *flags, source, stdin=subprocess.PIPE)
         first = process.stdout.readline()
         self.assertEqual(first, b"ready\n", process.stderr.read() if not first else first)
-        mine = [i for i in os.listdir(os.path.join(STATE, "run"))
-                if i not in known and os.path.exists(os.path.join(STATE, "run", i, "trace.sock"))]
+        mine = [i for i in os.listdir(runs) if i not in known and os.path.exists(os.path.join(runs, i, "trace.sock"))]
         self.assertEqual(len(mine), 1, mine)
         self.run_id = mine[0]
         return process
@@ -99,7 +105,7 @@ class TraceCase(Case):
     def ask_directly(self, request):
         """One request over the run's socket, without the time that a new process takes to start."""
         with socket.socket(socket.AF_UNIX) as s:
-            s.connect(os.path.join(STATE, "run", self.run_id, "trace.sock"))
+            s.connect(os.path.join(self.state, "run", self.run_id, "trace.sock"))
             sent = time.time()
             s.sendall(request.encode())
             answer = s.makefile().readline()

@@ -13,6 +13,8 @@ REFUSED = b"".join(b"%s: socket: operation not permitted\n" % k for k in (b"tcp"
 PLACES = (b"08:00 EDT America/New_York\n17:30 IST Asia/Kolkata\n"
           b"user sandbox, uid 1000, home /tmp, host sandbox, working in /work\nno /proc\nno shell\n"
           b'PATH="" TMPDIR="/tmp"\n')
+OPENS = b"config: absent\nsecret: %s\nshadow: refused or absent\n"
+UNEXPLAINED = r"openat '/etc/shadow': unexplained"
 # example, flags, arguments, stdin → exit status, verdict, stdout, pattern in stderr
 ROWS = [
     ("hello", [], [], b"", 0, "ok", b"Hello from inside the sandbox.\n", r"^$"),
@@ -35,6 +37,9 @@ ROWS = [
     ("forks", ["--on-denied", "kill"], [], b"", 159, "syscall_denied", b"", r"sandbox-run: "),
     ("opens-a-socket", [], [], b"", 0, "ok", REFUSED, r"(?s)"),
     ("opens-a-socket", ["--on-denied", "kill"], [], b"", 159, "syscall_denied", b"", r"sandbox-run: .*socket"),
+    ("traced", ["--trace", "std:files"], [], b"", 0, "ok", OPENS % b"absent", UNEXPLAINED),
+    ("traced", ["--trace", os.path.join(TOP, "examples/traced/rules.yaml")], [], b"", 0, "ok",
+     OPENS % b"not in this run", r"main\.read +2 [\s\S]*" + UNEXPLAINED),
     ("uses-cgo", [], [], b"", 120, "verify_failed", b"", r"main\.go:11.*cgo"),
     ("tampered", ["--fetch"], [], b"", 120, "verify_failed", b"", r"rsc\.io/quote@v1\.5\.2[\s\S]*checksum mismatch"),
 ]

@@ -43,7 +43,8 @@ class Watch:
             self.collected = tempfile.mkdtemp(prefix="probe.")
 
     def flags(self):
-        return ["--out", "*=" + self.collected] if self.collected else []
+        traced = ["--trace", "std:files", "--proc"] if "trace-parser-survives" in self.checks else []
+        return traced + (["--out", "*=" + self.collected] if self.collected else [])
 
     def problems(self, run, again):
         """`run` is the finished run (see Run in ./run), `again` runs the same once more without --json."""
@@ -82,7 +83,14 @@ class Watch:
     def check_supervisor_alive(self, run, value, again):
         return None if run.report and run.status >= 0 else "the supervisor was killed by signal %d" % -run.status
 
-    check_trace_parser_survives = check_supervisor_alive
+    def check_trace_parser_survives(self, run, value, again):
+        """It was traced, and what it did to the trace's memory is told beside what the kernel saw of it."""
+        trace = run.report and run.report.get("trace")
+        if not trace:
+            return "no trace in the report: %r" % (run.report and run.report["verdict"])
+        if trace["witnessed"]["calls"] == 0:
+            return "the kernel saw nothing"
+        return None if trace["claimed"]["forgeries"] else "nothing was found forged"
 
     def check_other_runs_alive(self, run, value, again):
         status = self.neighbour[1].wait()

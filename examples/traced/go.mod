@@ -1,0 +1,3 @@
+module example.test/traced
+
+go 1.25
