@@ -120,7 +120,7 @@ import "fmt"
 
 func f(x, y interface{}) { fmt.Println(x, y) }
 
-func main() { x := 1; f(x, x) }
+func main() { x := []int{1}; f(x, x) }
 `}, ruleText(0, `{"call":"main.f"}`, `{"kind":"record","arguments":["*"]}`, "*"))
 	program := filepath.Join(p.directory, "hooked")
 	for _, when := range []string{"at first", "from the cache"} {
@@ -130,7 +130,7 @@ func main() { x := 1; f(x, x) }
 			t.Errorf("%s: %v: %s", when, err, output)
 		}
 	}
-	if got := p.run(program, nil); got.stdout != "1 1\n" {
+	if got := p.run(program, nil); got.stdout != "[1] [1]\n" {
 		t.Errorf("%+v", got)
 	}
 }
