@@ -44,8 +44,8 @@ Result<HookPlan> parse_hook_plan(std::string_view json) {
     for (const Json& object : root.at("refused"))
       plan.refused.push_back({object.at("rule").get<std::uint32_t>(), text(object, "function"), text(object, "why")});
     for (const Json& object : root.at("errors"))
-      plan.errors.push_back({object.at("rule").get<std::uint32_t>(), object.at("line").get<std::uint32_t>(),
-                             text(object, "message"), object.value("not_in_build", false)});
+      plan.errors.push_back(
+          {object.at("rule").get<std::uint32_t>(), object.at("line").get<std::uint32_t>(), text(object, "message")});
   } catch (const Json::exception& error) {
     return self_error(std::string("the hook rewriter's plan cannot be read: ") + error.what());
   }

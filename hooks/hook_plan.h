@@ -35,7 +35,6 @@ struct RuleError {
   std::uint32_t rule = 0;
   std::uint32_t line = 0;  // in the rules file
   std::string message;
-  bool not_in_build = false;  // it names a package of the standard library that the program is not built from
 };
 
 struct HookPlan {

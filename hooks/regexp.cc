@@ -37,6 +37,7 @@ ByteClasses classes_of(const Automaton& automaton) {
     words |= state.kind == Kind::word_boundary || state.kind == Kind::no_word_boundary;
     if (state.kind == Kind::bytes) begins[state.low] = begins[state.high + 1] = true;
   }
+  if (words) begins[0x80] = begins[0xc0] = true;
   for (int byte = 1; words && byte < 256; ++byte) begins[byte] = begins[byte] || is_word(byte) != is_word(byte - 1);
   ByteClasses classes;
   for (int byte = 0; byte < 256; ++byte) {
@@ -106,9 +107,10 @@ class Determinizer {
   std::vector<std::uint32_t> resolved(const Set& set, int byte) {
     std::vector<std::uint32_t> states = set.states;
     const bool boundary = set.after_word != (byte >= 0 && is_word(byte));
+    const bool in_character = byte >= 0x80 && byte < 0xc0;  // before a continuation byte there is nothing to look at
     auto holds = [&](Kind kind) {
-      return (kind == Kind::text_end && byte < 0) || (kind == Kind::word_boundary && boundary) ||
-             (kind == Kind::no_word_boundary && !boundary);
+      return (kind == Kind::text_end && byte < 0) || (kind == Kind::word_boundary && boundary && !in_character) ||
+             (kind == Kind::no_word_boundary && !boundary && !in_character);
     };
     for (;;) {
       std::vector<std::uint32_t> more;

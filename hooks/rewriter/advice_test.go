@@ -232,7 +232,7 @@ func main() {}
 		}
 	}
 	for rule, want := range map[int]string{0: "main.marked", 2: "main.(*server).ServeHTTP",
-		3: "main.(*server).ServeHTTP main.server.name main.marked main.withContext", 4: "syscall.Getenv internal/testlog.Getenv os.Getenv"} {
+		3: "main.(*server).ServeHTTP main.server.name main.marked main.withContext", 4: "internal/testlog.Getenv os.Getenv syscall.Getenv"} {
 		if got := strings.Join(found[rule], " "); got != want {
 			t.Errorf("rule %d: got %s, want %s", rule, got, want)
 		}

@@ -118,10 +118,10 @@ func TestAPackageThatDoesNotCompileHookedIsBuiltCleanAndReported(t *testing.T) {
 
 import "fmt"
 
-func f(x, y interface{}) { fmt.Println(x, y) }
+type point struct{ x, y int }
 
-func main() { x := 1; f(x, x) }
-`}, ruleText(0, `{"call":"main.f"}`, `{"kind":"record","arguments":["*"]}`, "*"))
+func main() { p := point{1, 1}; fmt.Println(p.x, p.y) }
+`}, ruleText(0, `{"literal":"main.point"}`, `{"kind":"record"}`))
 	program := filepath.Join(p.directory, "hooked")
 	for _, when := range []string{"at first", "from the cache"} {
 		output, err := p.buildHooked(program, ".")
@@ -237,5 +237,24 @@ func TestFails(t *testing.T) { t.Error("on line 11") }
 	if err == nil || !strings.Contains(text, "a_test.go:11: on line 11") || !strings.Contains(text, "b_test.go:9: on line 9") ||
 		strings.Contains(text, "FAIL: TestDouble") || strings.Contains(text, "unhooked") {
 		t.Errorf("%v: %s", err, text)
+	}
+}
+
+// A package that is compiled anew for a test has another name in go list, but is the same package.
+func TestNothingOfTheRuntimeIsHookedForItsOwnTestsEither(t *testing.T) {
+	p := newProject(t, nil, everything(0))
+	made := p.plan("-test", "runtime", "internal/abi")
+	if len(made.Packages) < 30 {
+		t.Errorf("only %d packages are hooked", len(made.Packages))
+	}
+	listed, err := goList("runtime")
+	if err != nil {
+		t.Fatal(err)
+	}
+	untouched := runtimeDependencies(listed)
+	for _, planned := range made.Packages {
+		if untouched[planned.Path] || strings.HasPrefix(planned.Path, "runtime/") {
+			t.Errorf("%s is hooked", planned.Path)
+		}
 	}
 }

@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"go/ast"
 	"go/token"
+	"go/types"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // function is a place a rule's advice can stand: a declared function or method, or a function literal.
@@ -144,6 +147,8 @@ type literalWalk struct {
 	outer      *function
 	nested     bool
 	count      int
+	ranges     int  // loops over functions so far
+	loops      bool // loops over functions name the literals in them
 	restricted *restrictions
 	found      []*function
 }
@@ -153,7 +158,8 @@ func (p *sourcePackage) appendLiterals(all []*function, file *sourceFile, outer 
 	if body == nil || !containsLiteral(body) {
 		return all
 	}
-	walk := &literalWalk{p: p, file: file, outer: outer, restricted: restricted}
+	walk := &literalWalk{p: p, file: file, outer: outer, restricted: restricted,
+		loops: rangeBodiesAreNamed() && literalInRange(body)}
 	ast.Walk(walk, body)
 	return append(all, walk.found...)
 }
@@ -164,6 +170,7 @@ func (p *sourcePackage) appendInitializerLiterals(all []*function, restricted *r
 	walk := &literalWalk{p: p, outer: outer, restricted: restricted}
 	for _, initializer := range p.initializers() {
 		walk.file = initializer.file
+		walk.loops = rangeBodiesAreNamed() && literalInRange(initializer.expr)
 		ast.Walk(walk, initializer.expr)
 	}
 	return append(all, walk.found...)
@@ -213,6 +220,11 @@ func (w *literalWalk) Visit(node ast.Node) ast.Visitor {
 			ast.Walk(w, n.Cond)
 			return nil
 		}
+	case *ast.RangeStmt:
+		if w.loops && w.p.rangesOverFunction(n) {
+			w.rangeOverFunction(n)
+			return nil
+		}
 	case *ast.BlockStmt:
 		w.statements(n.List)
 		return nil
@@ -228,6 +240,51 @@ func (w *literalWalk) Visit(node ast.Node) ast.Visitor {
 		return nil
 	}
 	return w
+}
+
+// rangeBodiesAreNamed: since Go 1.27 a function literal in the body of a loop over a function is named after that body,
+// itself a function; before, after the function around the loop. This program is built by the toolchain it serves.
+var rangeBodiesAreNamed = sync.OnceValue(func() bool { return minorVersion(runtime.Version()) >= 27 })
+
+func (w *literalWalk) rangeOverFunction(n *ast.RangeStmt) {
+	ast.Walk(w, n.X)
+	w.ranges++
+	suffix := "-range" + strconv.Itoa(w.ranges)
+	body := &function{file: w.file, name: w.outer.name + suffix, skip: w.outer.skip}
+	for _, alias := range w.outer.aliases {
+		body.aliases = append(body.aliases, alias+suffix)
+	}
+	inner := &literalWalk{p: w.p, file: w.file, outer: body, nested: true, restricted: w.restricted, loops: true}
+	ast.Walk(inner, n.Body)
+	w.found = append(w.found, inner.found...)
+}
+
+// rangesOverFunction asks the types. Without them a loop counts as one over something else.
+func (p *sourcePackage) rangesOverFunction(n *ast.RangeStmt) bool {
+	switch x := ast.Unparen(n.X).(type) {
+	case *ast.BasicLit, *ast.CompositeLit, *ast.SliceExpr, *ast.BinaryExpr:
+		return false
+	case *ast.FuncLit:
+		return true
+	default:
+		if !p.exact || p.types.get().info.Types[x].Type == nil {
+			return false
+		}
+		_, ok := p.types.get().info.Types[x].Type.Underlying().(*types.Signature)
+		return ok
+	}
+}
+
+// literalInRange says whether a loop has a function literal in its body: only then do the kinds of the loops matter.
+func literalInRange(body ast.Node) bool {
+	found := false
+	ast.Inspect(body, func(n ast.Node) bool {
+		if loop, ok := n.(*ast.RangeStmt); ok {
+			found = found || containsLiteral(loop.Body)
+		}
+		return !found
+	})
+	return found
 }
 
 func (w *literalWalk) walk(stmt ast.Stmt) {
@@ -277,7 +334,7 @@ func (w *literalWalk) literal(n *ast.FuncLit) {
 	}
 	fn.line, fn.column = w.file.position(n.Pos())
 	fn.skip = w.restricted.literalReason(n, w.outer)
-	inner := &literalWalk{p: w.p, file: w.file, outer: fn, nested: true, restricted: w.restricted}
+	inner := &literalWalk{p: w.p, file: w.file, outer: fn, nested: true, restricted: w.restricted, loops: w.loops}
 	ast.Walk(inner, n.Body)
 	w.found = append(append(w.found, fn), inner.found...)
 }

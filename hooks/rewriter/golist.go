@@ -116,7 +116,8 @@ func runtimeDependencies(all []*listedPackage) map[string]bool {
 // untouchable says why nothing of a package is hooked; "" if it may be.
 func untouchable(importPath string, runtimeIs map[string]bool) string {
 	switch {
-	case runtimeIs[importPath], strings.HasPrefix(importPath, "runtime/"):
+	case runtimeIs[importPath], importPath == "runtime", strings.HasPrefix(importPath, "runtime/"),
+		strings.HasPrefix(importPath, "internal/runtime/"):
 		return "the runtime itself is not hooked"
 	case importPath == "crypto/internal/fips140", strings.HasPrefix(importPath, "crypto/internal/fips140/"):
 		return "the FIPS 140 module is not hooked: it may hold no static data with pointers"

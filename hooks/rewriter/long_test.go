@@ -23,7 +23,7 @@ import (
 )
 
 // Go's own tests, with everything hooked that may be, and every hook active. What differs from a clean build has a
-// reason in testdata/known-differences.txt, or the test fails; so it does for a reason that no longer applies.
+// reason in testdata/known-differences.txt, or the test fails.
 
 var (
 	goTests  = flag.String("go-tests", "", "directory of Go's test programs; default GOROOT/test")
@@ -130,7 +130,7 @@ type programRun struct {
 
 func TestGoTestPrograms(t *testing.T) {
 	if !*long {
-		t.Skip("long: run with -long")
+		t.Skip("it takes an hour: run with -long")
 	}
 	root := *goTests
 	if root == "" {
@@ -234,7 +234,7 @@ func (w *programRun) compare(root, path string) string {
 	return "same"
 }
 
-var pointers = regexp.MustCompile(`0x[0-9a-f]+|goroutine \d+`)
+var pointers = regexp.MustCompile(`0x[0-9a-f]+|goroutine \d+|\d{4}/\d\d/\d\d \d\d:\d\d:\d\d`)
 
 func (w *programRun) runProgram(directory, program string, tr *tracer) string {
 	command := exec.Command("timeout", "-s", "KILL", "60", program)
@@ -256,7 +256,7 @@ func (w *programRun) runProgram(directory, program string, tr *tracer) string {
 
 func TestStandardLibrary(t *testing.T) {
 	if !*long {
-		t.Skip("long: run with -long")
+		t.Skip("it takes an hour: run with -long")
 	}
 	p := newProject(t, nil, everything(0))
 	found := newDifferences("std")
@@ -273,7 +273,9 @@ func TestStandardLibrary(t *testing.T) {
 		for name, outcome := range clean {
 			totals[outcome]++
 			if outcome == "pass" && hooked[name] != "pass" {
-				found.add(path+"."+name, hooked[name]+"\n"+relevant(output, name))
+				how := hooked[name] + "\n" + relevant(output, name)
+				found.add(path+"."+name, how)
+				t.Logf("%s.%s: %s", path, name, how)
 			}
 		}
 		if len(clean) == 0 {

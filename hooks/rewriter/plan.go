@@ -250,7 +250,7 @@ func (w *planner) examine(l *listedPackage) *packageFinds {
 			could = append(could, i)
 		}
 	}
-	if len(could) == 0 || l.ImportPath == "unsafe" {
+	if len(could) == 0 || l.path() == "unsafe" {
 		return nil
 	}
 	p, err := l.source()
@@ -258,7 +258,7 @@ func (w *planner) examine(l *listedPackage) *packageFinds {
 		return nil // a syntax error: the build says it better
 	}
 	found := &packageFinds{names: map[int]*ruleNames{}, faults: map[int]string{}}
-	why := untouchable(l.ImportPath, w.runtimeIs)
+	why := untouchable(l.path(), w.runtimeIs)
 	functions := p.functions()
 	for _, fn := range functions {
 		if why != "" {

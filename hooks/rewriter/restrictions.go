@@ -12,8 +12,9 @@ import (
 //   - A function known to the linker under another name is called from places the source does not show: so is one that
 //     assembly refers to, and one that is handed as a value to a function without a body. Such callers may run on the
 //     system stack, or with the world stopped.
-//   - What a function without race annotations or on the system stack calls runs where it runs: after fork, say, where
-//     the stack cannot grow.
+//   - What a function without race annotations or on the system stack calls may run where it runs: after fork, say,
+//     where the stack cannot grow. There Go's own source calls only functions so small that they are inlined, so those
+//     that call nothing themselves are the ones to leave alone.
 
 // forbidding are the compiler directives (after "//go:") of functions that are left alone.
 var forbidding = map[string]bool{
@@ -22,7 +23,7 @@ var forbidding = map[string]bool{
 	"uintptrkeepalive": true, "nointerface": true, "wasmexport": true, "wasmimport": true, "notinheap": true,
 }
 
-// spreading are those whose callees in the same package are left alone too.
+// spreading are those whose smallest callees in the same package are left alone too.
 var spreading = map[string]bool{"norace": true, "systemstack": true, "nowritebarrierrec": true}
 
 type restrictions struct {
@@ -31,7 +32,7 @@ type restrictions struct {
 	linknamed  map[string]bool
 	handed     map[string]bool // package-level functions given to a function without a body
 	handedLits map[*ast.FuncLit]bool
-	spread     map[string]string // package-level function → the restricted function that calls it
+	spread     map[string]string // function → the restricted function that calls it; ".Name" for methods
 }
 
 func findRestrictions(p *sourcePackage) *restrictions {
@@ -55,12 +56,30 @@ func findRestrictions(p *sourcePackage) *restrictions {
 			if decl, ok := decl.(*ast.FuncDecl); ok && decl.Body != nil {
 				r.findHanded(decl.Body, bodiless)
 				if r.spreads(decl) {
-					r.spreadFrom(decl, declared)
+					r.spreadFrom(decl, declared, isLeaf)
 				}
 			}
 		}
 	}
+	for name := range r.handed {
+		if decl := declared[name]; decl != nil && decl.Body != nil {
+			r.spreadFrom(decl, declared, func(*ast.FuncDecl) bool { return true })
+			r.spreadToMethods(decl)
+		}
+	}
 	return r
+}
+
+// spreadToMethods goes by the methods' names: what a handed function calls may run on the system stack.
+func (r *restrictions) spreadToMethods(from *ast.FuncDecl) {
+	ast.Inspect(from.Body, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok {
+			if selector, ok := ast.Unparen(call.Fun).(*ast.SelectorExpr); ok {
+				r.spread["."+selector.Sel.Name] = from.Name.Name
+			}
+		}
+		return true
+	})
 }
 
 // readDirectives gives each function the directives between the declaration before it and itself: the compiler does
@@ -111,7 +130,22 @@ func (r *restrictions) spreads(decl *ast.FuncDecl) bool {
 	return false
 }
 
-func (r *restrictions) spreadFrom(from *ast.FuncDecl, declared map[string]*ast.FuncDecl) {
+// isLeaf: conversions look like calls, so a function that converts is no leaf; none of those in question does but by the
+// name of a basic type.
+func isLeaf(decl *ast.FuncDecl) bool {
+	leaf := true
+	ast.Inspect(decl, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok {
+			id, ok := ast.Unparen(call.Fun).(*ast.Ident)
+			leaf = leaf && ok && constantCalls[id.Name]
+		}
+		return leaf
+	})
+	return leaf
+}
+
+// spreadFrom marks the callees that are wanted, and theirs.
+func (r *restrictions) spreadFrom(from *ast.FuncDecl, declared map[string]*ast.FuncDecl, wanted func(*ast.FuncDecl) bool) {
 	pending := []*ast.FuncDecl{from}
 	for len(pending) > 0 {
 		decl := pending[0]
@@ -128,7 +162,7 @@ func (r *restrictions) spreadFrom(from *ast.FuncDecl, declared map[string]*ast.F
 			if !ok {
 				return true
 			}
-			if callee := declared[id.Name]; callee != nil && r.spread[id.Name] == "" && callee != from {
+			if callee := declared[id.Name]; callee != nil && r.spread[id.Name] == "" && callee != from && wanted(callee) {
 				r.spread[id.Name] = from.Name.Name
 				pending = append(pending, callee)
 			}
@@ -207,6 +241,9 @@ func (r *restrictions) methodReason(decl *ast.FuncDecl) string {
 	}
 	if r.linknamed[linked] {
 		return "directive //go:linkname"
+	}
+	if from := r.spread["."+decl.Name.Name]; from != "" {
+		return "it is called by " + from + ", which runs under restrictions of the runtime"
 	}
 	return bareReturnReason(decl.Type, decl.Body)
 }

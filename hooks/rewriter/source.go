@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 )
@@ -46,12 +47,20 @@ func (f *sourceFile) position(pos token.Pos) (line, column int) {
 	return f.lines.position(f.offset(pos))
 }
 
+// directivesAreRelative: since Go 1.27 a file name in a line directive is relative to the directory of the file it stands
+// in, as that is given to the compiler (cmd/compile/internal/syntax, parser.updateBase).
+var directivesAreRelative = sync.OnceValue(func() bool { return minorVersion(runtime.Version()) >= 27 })
+
 // displayAt is the name of the file a node's line is attributed to.
 func (p *sourcePackage) displayAt(f *sourceFile, pos token.Pos) string {
-	if name, ok := f.lines.directiveFile(f.offset(pos)); ok {
-		return p.display(name)
+	name, ok := f.lines.directiveFile(f.offset(pos))
+	if !ok {
+		return p.display(f.full)
 	}
-	return p.display(f.full)
+	if name != "" && directivesAreRelative() && !filepath.IsAbs(name) && filepath.Dir(f.path) != "." {
+		name = filepath.Join(filepath.Dir(f.path), name)
+	}
+	return p.display(name)
 }
 
 // parseFile reads and parses one file. A file with a syntax error is not an error here: the compiler's own words for it

@@ -126,6 +126,9 @@ func (t *toolexec) compile() error {
 	if err != nil || len(p.files) == 0 {
 		return t.clean(c) // a syntax error: the compiler says it better
 	}
+	if why := untouchable(p.importPath, nil); why != "" {
+		return fmt.Errorf("package %s must not be built with %s…: %s", p.importPath, hookFlag, why)
+	}
 	r, err := rewrite(p, set)
 	if err != nil {
 		return err
@@ -263,13 +266,14 @@ func (t *toolexec) prepare(c *compileArgs, p *sourcePackage, r *rewritten) (*com
 	rewrites := c.value("trimpath")
 	hooked := &compileArgs{flags: append([]string{}, c.flags...)}
 	w := &hookedWriter{base: base, places: map[string]string{}}
-	sites := w.write("sandbox-hook", "sites.go", r.extra)
+	sites := w.write("sandbox-hook", "sites.go", false, r.extra)
 	hooked.files = append(hooked.files, sites)
 	for _, f := range p.files {
 		if data, ok := r.changed[f]; ok {
 			name := sourcePath(f.full, rewrites)
-			directory, base := filepath.Split(name)
-			hooked.files = append(hooked.files, w.write(strings.TrimSuffix(directory, "/"), base, data))
+			directory, file := filepath.Split(name) // "./", which a file named alone keeps, and not "."
+			hooked.files = append(hooked.files, w.write(strings.TrimSuffix(directory, "/"), file,
+				filepath.Dir(f.path) == ".", data))
 		} else {
 			hooked.files = append(hooked.files, f.path)
 		}
@@ -294,17 +298,32 @@ type hookedWriter struct {
 	err      error
 }
 
-func (w *hookedWriter) write(directory, name string, data []byte) string {
-	place, ok := w.places[directory]
+// write puts a file into the place for its directory. beside: the compiler was given its name alone, and what a line
+// directive in it names is relative to nothing; then only the file itself is attributed to the directory.
+func (w *hookedWriter) write(directory, name string, beside bool, data []byte) string {
+	key := fmt.Sprint(beside, directory)
+	place, ok := w.places[key]
 	if !ok {
 		place = filepath.Join(w.base, strconv.Itoa(len(w.places)))
-		w.places[directory] = place
-		w.rewrites = append(w.rewrites, place+"=>"+directory)
+		w.places[key] = place
 		if err := os.MkdirAll(place, 0o777); err != nil {
 			w.err = err
 		}
 	}
 	path := filepath.Join(place, name)
+	switch {
+	case beside:
+		attributed := name
+		if directory != "" {
+			attributed = directory + "/" + name
+		}
+		w.rewrites = append([]string{path + "=>" + attributed}, w.rewrites...)
+		if !ok {
+			w.rewrites = append(w.rewrites, place+"=>")
+		}
+	case !ok:
+		w.rewrites = append(w.rewrites, place+"=>"+directory)
+	}
 	if err := os.WriteFile(path, data, 0o666); err != nil {
 		w.err = err
 	}

@@ -21,12 +21,22 @@ func goVersion() (string, error) {
 }
 
 func checkVersion(version string) error {
-	if rest, ok := strings.CutPrefix(version, "go1."); ok {
-		digits := rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789"))]
-		if minor, err := strconv.Atoi(digits); err == nil && minor >= oldestMinor && minor <= newestMinor {
-			return nil
-		}
+	if minor := minorVersion(version); minor >= oldestMinor && minor <= newestMinor {
+		return nil
 	}
 	return fmt.Errorf("cannot hook programs built by %s: hooks are made for Go 1.%d to 1.%d; use one of these toolchains",
 		version, oldestMinor, newestMinor)
+}
+
+// minorVersion is 26 for go1.26.8; 0 for what is no release.
+func minorVersion(version string) int {
+	rest, ok := strings.CutPrefix(version, "go1.")
+	if !ok {
+		return 0
+	}
+	minor, err := strconv.Atoi(rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789"))])
+	if err != nil {
+		return 0
+	}
+	return minor
 }

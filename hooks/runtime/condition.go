@@ -105,9 +105,11 @@ func evaluate(a arena, offset, instructions uint32, site *Site, inputs []any) bo
 		if depth == conditionDepth {
 			return false
 		}
+		// A rate stands last: what the rest has refused takes no token from it.
+		refused := op == opRate && depth > 0 && stack&1 == 0
 		stack <<= 1
 		depth++
-		if test(a, op, input, extra, operand, site, inputs) {
+		if !refused && test(a, op, input, extra, operand, site, inputs) {
 			stack |= 1
 		}
 	}

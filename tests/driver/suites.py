@@ -1,5 +1,6 @@
 """The suites, in the order they run: cheap ones that fail early first, those that need the whole product last."""
 import glob
+import json
 import os
 import re
 import subprocess
@@ -131,6 +132,45 @@ def fuzz(context, result):
     house.in_parallel(one, [n for n in sorted(sources) if context.wants("fuzz", n)])
 
 
+def hooks(context, result):
+    """The rewriter's and the hook runtime's own tests, in Go (--all: Go's test programs and std's tests, hooked)."""
+    names = [w.partition("/")[2] for w in context.want if w.startswith("hooks/")]
+    command = ["go", "test", "-json", "-vet=off", "-timeout", "60m"] + (["-run", "|".join(names)] if names else [])
+    environment = {"GOCACHE": os.path.join(TOP, "build", "go-cache"), "GOFLAGS": "", "GOENV": "off", "GOWORK": "off",
+                   "GOTOOLCHAIN": "local", "GOPROXY": "off", "CGO_ENABLED": "0"}
+    for package, more in (("./runtime/...", []), ("./rewriter/...", ["-args", "-long"] if context.everything else [])):
+        status, output = context.run(command + [package] + more, 3600, cwd=os.path.join(TOP, "hooks"), env=environment)
+        failures = len(result.failures)
+        count_go(result, output)
+        if status != 0 and len(result.failures) == failures:
+            result.fail(package, "exit status %d:\n%s" % (status, output[-6000:]))
+
+
+def count_go(result, output):
+    """Adds what `go test -json` said of each test that has no subtests of its own."""
+    said, ended = {}, {}
+    for line in output.split("\n"):
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        test = event.get("Test")
+        if test and event["Action"] == "output":
+            said.setdefault(test, []).append(event["Output"])
+        elif test and event["Action"] in ("pass", "fail", "skip"):
+            ended[test] = event["Action"]
+    for test, how in ended.items():
+        if any(other.startswith(test + "/") for other in ended) and how != "skip":
+            continue
+        text = "".join(said.get(test, []))
+        if how == "pass":
+            result.ok()
+        elif how == "fail":
+            result.fail(test, text)
+        else:
+            result.skip(test, " ".join(text.split())[-200:])
+
+
 def readelf(context, binary, *what):
     status, output = context.run([house.tool("readelf"), "-W"] + list(what) + [binary], 60)
     return output if status == 0 else "readelf failed: " + output
@@ -233,5 +273,5 @@ def vm(context, result):
         result.skip(name, reason)
 
 
-ALL = {"layers": layers, "form": form, "unit": unit, "sanitizers": sanitizers, "fuzz": fuzz, "binaries": binaries,
-       "examples": examples, "contract": contract, "probes": probes, "vm": vm}
+ALL = {"layers": layers, "form": form, "unit": unit, "sanitizers": sanitizers, "fuzz": fuzz, "hooks": hooks,
+       "binaries": binaries, "examples": examples, "contract": contract, "probes": probes, "vm": vm}
