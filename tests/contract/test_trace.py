@@ -395,6 +395,24 @@ func deep(n int) {
         self.assertIn("main.go:%d" % line_of(self.SOURCE, 'panic("at the bottom")'), self.normal(plain.err))
         self.assertEqual(self.normal(done.err), self.normal(plain.err))
 
+    def test_limits_end_a_traced_program_with_the_plain_runs_verdict(self):
+        step = "\n\n//go:noinline\nfunc step(n int) int { return n + 1 }\n"
+        cases = {
+            "cpu_time_exceeded": ("for n := 0; ; n = step(n) {\n}", [], ["--cpu-time", "500ms"]),
+            "wall_time_exceeded": ("time.Sleep(time.Minute + time.Duration(step(0)))", ["time"], ["--wall-time", "1s"]),
+            "memory_exceeded": ("var all [][]byte\nfor n := 0; ; n = step(n) {\nb := make([]byte, 1<<20)\n"
+                                "for i := range b {\nb[i] = 1\n}\nall = append(all, b)\n}", [], ["--memory", "64MiB"]),
+            "output_exceeded": ("for n := 0; ; n = step(n) {\nos.Stdout.Write(make([]byte, 1<<16))\n}", ["os"],
+                                ["--output", "1MiB"]),
+        }
+        for verdict, (body, imports, flags) in cases.items():
+            with self.subTest(verdict):
+                source = self.file("main.go", go(body, *imports) + step)
+                traced = self.traced_report(source, rules(rule("s", "main.step", "record")), *flags)
+                self.assert_verdict(self.report("run", *flags, source), verdict)
+                self.assert_verdict(traced, verdict)
+                self.assertGreater(traced["trace"]["claimed"]["events"], 0)
+
     def test_a_compile_error_has_the_same_text_with_and_without_hooks(self):
         source = self.file("main.go", FUNCTIONS.replace("add(2, 40)", "add(2, undefined)"))
         plain = self.run_cli("run", source)

@@ -163,6 +163,38 @@ class Hostile(TraceCase):
                           trace.summary["lost"]), ({}, 0, 0, 0))
         self.assertEqual(self.its_report["trace"]["claimed"]["forgeries"], {})
 
+    def test_control_an_honest_program_of_many_goroutines_is_never_accused(self):
+        trace = self.hostile('''
+	os.Chdir("/tmp")
+	var all sync.WaitGroup
+	for g := 0; g < 16; g++ {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			dir, _ := os.MkdirTemp("", "g")
+			for i := 0; i < 5; i++ {
+				name := filepath.Join(dir, strconv.Itoa(i))
+				os.WriteFile(name, []byte("x"), 0o600)
+				os.Rename(name, name+"b")
+				os.Symlink(name+"b", name)
+				os.Readlink(name)
+				os.Chmod(name, 0o640)
+				os.Open("relative")
+				os.MkdirAll(filepath.Join(dir, "a/b"), 0o700)
+			}
+			if root, err := os.OpenRoot(dir); err == nil {
+				root.Create("a/../x")
+				root.Close()
+			}
+			os.RemoveAll(dir)
+		}()
+	}
+	all.Wait()''', "os", "path/filepath", "strconv", "sync")
+        verdicts = trace.summary["verdicts"]
+        self.assertGreater(verdicts["explained"], 16 * 5 * 7)
+        self.assertEqual([verdicts[v] for v in ("uncovered", "unexplained", "contradicted")], [0, 0, 0])
+        self.assertEqual((trace.forgeries(), trace.summary["without_effect"]), ({}, 0))
+
     def test_opens_below_the_hook_are_unexplained(self):
         trace = self.hostile('''
 	syscall.Open("/below-by-open", 0, 0)
