@@ -54,6 +54,20 @@ void settle_standard_input(Options& options) {
     if (source == "-" && options.standard_input.empty()) options.standard_input = "none";
 }
 
+// What a run that may take its time is to be written to afterwards must be writable now.
+Status check_exports(const Options& options) {
+  for (const auto& [flag, path] :
+       {std::pair{"--trace-out", &options.trace_file}, {"--trace-chrome", &options.chrome_file}}) {
+    if (path->empty()) continue;
+    if (!options.request.trace)
+      return input_error(fmt::format("{}: nothing is traced; say what, for example --trace std:files", flag));
+    if (options.dry_run) continue;
+    auto file = open_path(*path, O_WRONLY | O_CREAT, 0666);
+    if (!file) return input_error(fmt::format("{}: {}", flag, file.error().what));
+  }
+  return {};
+}
+
 using Walk = report::Report (runner::Pipeline::*)(const runner::Request&, const launch::Streams&);
 
 int walk(const std::string& command, Options& options, Walk method) {
@@ -62,6 +76,7 @@ int walk(const std::string& command, Options& options, Walk method) {
   auto session = Session::open(options);
   if (!session) return usage_error(command, session.error());
   if (Status good = (*session)->pipeline().check(options.request); !good) return usage_error(command, good.error());
+  if (Status good = check_exports(options); !good) return usage_error(command, good.error());
   if (options.dry_run) {
     auto text = (*session)->pipeline().dry_run(options.request);
     if (!text) return usage_error(command, text.error());

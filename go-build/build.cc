@@ -405,7 +405,7 @@ Result<hooks::HookPlan> plan_of_hooks(const ingest::Submission& submission, cons
   TRY(RewriterRoom room, RewriterRoom::make(toolchain, request, narrator));
   TRY_STATUS(room.show(submission, tree, target));
   TRY(auto planned, plan_hooks(room.input(), room.paths, target, request.limits));
-  if (auto* failure = std::get_if<BuildFailure>(&planned)) return input_error(failure->output + failure->message);
+  if (auto* failure = std::get_if<BuildFailure>(&planned)) return input_error(failure->message);
   return std::get<hooks::HookPlan>(std::move(planned));
 }
 

@@ -9,7 +9,8 @@ namespace sandbox_run::go_build {
   X(GB002, "the linker cannot put the program together")                                              \
   X(GB003, "the go command cannot make out the package: go.mod, imports, embedded or missing files")  \
   X(GB004, "what was built is no program that may run: not package main, or refused by the ELF gate") \
-  X(GB005, "the build hit one of its own limits (--build-…)")
+  X(GB005, "the build hit one of its own limits (--build-…)")                                         \
+  X(GB006, "the rules of --trace do not fit the program")
 
 enum class BuildCode {
 #define SANDBOX_RUN_CODE(code, meaning) code,

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "base/files.h"
+#include "go-build/build_code.h"
 #include "go-build/go_command.h"
 #include "go-build/inside.h"
 #include "store/store.h"
@@ -41,7 +42,8 @@ BuildFailure rules_failure(const hooks::HookPlan& plan, const std::string& rules
   BuildFailure failure;
   for (const hooks::RuleError& error : plan.errors) {
     const int line = static_cast<int>(error.line);
-    failure.diagnostics.push_back({Diagnostic::Severity::error, "GB006", rules_file, line, 0, error.message});
+    failure.diagnostics.push_back(
+        {Diagnostic::Severity::error, build_code_name(BuildCode::GB006), rules_file, line, 0, error.message});
     failure.output += fmt::format("{}:{}: {}\n", rules_file, error.line, error.message);
   }
   const hooks::RuleError& first = plan.errors.front();
