@@ -285,7 +285,8 @@ class Build {
       return std::optional<SealedProgram>();
     }
     const auto& plan = std::get<hooks::HookPlan>(planned);
-    TRY(paths.std_cache, hooked_std_cache(input, std_library, plan, narrator_));
+    TRY(const HookedStdCache hooked_std, hooked_std_cache(input, std_library, plan, narrator_));
+    paths.std_cache = hooked_std.path;
     target.hook_flags = hook_flags(plan, false);
     TRY(launch::Facts facts,
         run_go(walls, build_plan(paths, request_.limits, unique_id("build"), std::time(nullptr)), toolchain_,

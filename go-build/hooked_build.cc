@@ -196,8 +196,8 @@ Result<std::string> ask_rewriter(const HookInput& input, const BuildPaths& paths
   return host_error("the hook rewriter said nothing: " + describe_end(facts));
 }
 
-Result<std::string> hooked_std_cache(const HookInput& input, const StdCache& std_library, const hooks::HookPlan& plan,
-                                     Narrator& narrator) {
+Result<HookedStdCache> hooked_std_cache(const HookInput& input, const StdCache& std_library,
+                                        const hooks::HookPlan& plan, Narrator& narrator) {
   TRY(const std::string toolchain, identity(input.toolchain));
   std::string what =
       fmt::format("{}\n{}\n{}\n{}\n", kRecipe, toolchain, input.tool.digest.hex(), fmt::join(plan.dependencies, " "));
@@ -207,18 +207,20 @@ Result<std::string> hooked_std_cache(const HookInput& input, const StdCache& std
     what += fmt::format("{} {}\n", package.path, package.hash);
     touched = true;
   }
-  if (!touched) return std_library.path;
+  HookedStdCache cache{std_library.path, {}};
+  if (!touched) return cache;
   const std::string directory = input.state_directory + "/hooked-std";
   TRY_STATUS(make_directories(directory));
   const std::string path = fmt::format("{}/{}-{:.16}", directory, input.toolchain.version, sha256(what).hex());
   bool filled = false;
-  TRY_STATUS(store::fill_once(path, [&](const std::string& temporary) {
-    filled = true;
-    narrator.note(fmt::format("compiling the standard library with the hooks of {}", input.hooks.rules_file));
-    return fill(input, std_library, plan, temporary);
-  }));
+  TRY(cache.held, store::fill_and_hold(path, [&](const std::string& temporary) {
+        filled = true;
+        narrator.note(fmt::format("compiling the standard library with the hooks of {}", input.hooks.rules_file));
+        return fill(input, std_library, plan, temporary);
+      }));
   if (filled) TRY_STATUS(store::evict(directory, kCap));
-  return path + "/cache";
+  cache.path = path + "/cache";
+  return cache;
 }
 
 std::vector<std::string> hook_notes(const hooks::HookPlan& plan, std::string_view messages) {

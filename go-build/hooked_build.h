@@ -42,10 +42,15 @@ Result<std::variant<hooks::HookPlan, BuildFailure>> plan_hooks(const HookInput& 
 Result<std::string> ask_rewriter(const HookInput& input, const BuildPaths& paths, const BuildTarget& target,
                                  const Limits& limits, const std::vector<std::string>& words);
 
+struct HookedStdCache {
+  std::string path;  // GOCACHE's lower layer
+  UniqueFd held;     // keeps eviction away while a build uses it
+};
+
 // The std cache with the program's standard library packages compiled with the hooks of `plan`: filled once, without
 // any of the submission's code, one process at a time. `std_library` itself where the rules touch none of it.
-Result<std::string> hooked_std_cache(const HookInput& input, const StdCache& std_library, const hooks::HookPlan& plan,
-                                     Narrator& narrator);
+Result<HookedStdCache> hooked_std_cache(const HookInput& input, const StdCache& std_library,
+                                        const hooks::HookPlan& plan, Narrator& narrator);
 
 // What a person should know of the hooks that are not in the program: of `plan`'s refusals, and of the lines that the
 // rewriter wrote among the go command's messages.
