@@ -130,7 +130,7 @@ func main() { p := point{1, 1}; fmt.Println(p.x, p.y) }
 			t.Errorf("%s: %v: %s", when, err, output)
 		}
 	}
-	if got := p.run(program, nil); got.stdout != "[1] [1]\n" {
+	if got := p.run(program, nil); got.stdout != "1 1\n" {
 		t.Errorf("%+v", got)
 	}
 }
