@@ -64,8 +64,8 @@ func TestSourcePathsAreWhatTheCompilerMakesOfThem(t *testing.T) {
 	for _, c := range [][3]string{
 		{"/src/a.go", "", "/src/a.go"},
 		{"/src/a.go", "/src=>example.com/app", "example.com/app/a.go"},
-		{"/src/a.go", "/work/b001=>;/src=>example.com/app", "example.com/app/a.go"},
-		{"/work/b001/a.go", "/work/b001=>;/work=>x", "a.go"},
+		{"/src/a.go", "/build/b001=>;/src=>example.com/app", "example.com/app/a.go"},
+		{"/build/b001/a.go", "/build/b001=>;/build=>x", "a.go"},
 		{"/srcs/a.go", "/src=>x", "/srcs/a.go"},
 		{"/go/src/os/file.go", "", "$GOROOT/src/os/file.go"},
 		{"/go/src/os/file.go", "/go/src/os=>os", "os/file.go"},
