@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "hooks/layout.h"
+#include "hooks/program_image.h"
 
 namespace sandbox_run::hooks {
 
@@ -39,12 +40,9 @@ struct Sites {
   const Site* find(std::uint64_t address) const;
 };
 
-// REQUIRES: a static executable at fixed addresses (go_build::refuse_elf has passed it). Every offset, size and address
-// in it is taken for hostile.
-// Fails with: Fault::input where it has no symbol table or a site lies outside it, or there are more than kMaxSites.
-Result<Sites> read_sites(std::string_view elf);
-// REQUIRES: nobody can change the file meanwhile. Fails with: Fault::host too, where it cannot be mapped.
-Result<Sites> read_sites(int fd);
+// REQUIRES: a static executable at fixed addresses (go_build::refuse_elf has passed it).
+// Fails with: Fault::input where a site lies outside it, or there are more than kMaxSites.
+Result<Sites> read_sites(const ProgramImage& image);
 constexpr std::size_t kMaxSites = 1 << 18;
 
 }  // namespace sandbox_run::hooks

@@ -21,10 +21,15 @@ ElfImage image() {
   return image;
 }
 
+Result<Sites> sites_of(std::string_view file) {
+  TRY(const ProgramImage image, ProgramImage::of(file));
+  return read_sites(image);
+}
+
 TEST(Sites, AreReadWithTheirNames) {
   ElfImage elf = image();
   const std::uint64_t address = elf.site("example%2ecom/x.sandboxSite_z12", 1, kSiteAborts, SiteKind::function, "x.F");
-  ASSERT_OK_AND_ASSIGN(Sites sites, read_sites(elf.bytes()));
+  ASSERT_OK_AND_ASSIGN(Sites sites, sites_of(elf.bytes()));
   ASSERT_EQ(sites.sites.size(), 2u);
   const Site& first = sites.sites[0];
   EXPECT_EQ(first.rule, 3u);
@@ -40,7 +45,7 @@ TEST(Sites, AreReadWithTheirNames) {
 }
 
 TEST(Sites, SystemCallsAreWhereGoMakesThem) {
-  ASSERT_OK_AND_ASSIGN(Sites sites, read_sites(image().bytes()));
+  ASSERT_OK_AND_ASSIGN(Sites sites, sites_of(image().bytes()));
   EXPECT_EQ(sites.system_call_returns.size(), 1u);
   EXPECT_EQ(sites.runtime_call_returns.size(), 1u);
 }
@@ -49,19 +54,19 @@ TEST(Sites, AProgramsOwnVariableOfThatNameIsNoSite) {
   ElfImage elf = image();
   elf.symbol("main.sandboxSite_9", elf.add(std::string(200, 'x')), 200, STT_OBJECT);
   elf.symbol("main.sandboxSite_8", 0x7fffffff0000, 200, STT_OBJECT);
-  ASSERT_OK_AND_ASSIGN(Sites sites, read_sites(elf.bytes()));
+  ASSERT_OK_AND_ASSIGN(Sites sites, sites_of(elf.bytes()));
   EXPECT_EQ(sites.sites.size(), 1u);
 }
 
 TEST(Sites, WhatIsNoProgramIsRefused) {
-  EXPECT_FALSE(read_sites(std::string_view("")));
-  EXPECT_FALSE(read_sites(std::string_view("#!/bin/sh\n")));
+  EXPECT_FALSE(sites_of(std::string_view("")));
+  EXPECT_FALSE(sites_of(std::string_view("#!/bin/sh\n")));
   std::string stripped = image().bytes();
   Elf64_Ehdr header;
   std::memcpy(&header, stripped.data(), sizeof header);
   header.e_shnum = 0;
   std::memcpy(stripped.data(), &header, sizeof header);
-  auto sites = read_sites(stripped);
+  auto sites = sites_of(stripped);
   ASSERT_FALSE(sites);
   EXPECT_THAT(sites.error().what, HasSubstr("no symbol table"));
 }
@@ -72,10 +77,9 @@ TEST(Sites, AnyByteMayBeWrong) {
     for (int bits : {0x01, 0x80, 0xff}) {
       std::string bad = good;
       bad[at] = static_cast<char>(bad[at] ^ bits);
-      (void)read_sites(bad);  // answers, whatever it answers
+      (void)sites_of(bad);  // answers, whatever it answers
     }
-  for (std::size_t length = 0; length < good.size(); ++length)
-    (void)read_sites(std::string_view(good).substr(0, length));
+  for (std::size_t length = 0; length < good.size(); ++length) (void)sites_of(std::string_view(good).substr(0, length));
 }
 
 }  // namespace

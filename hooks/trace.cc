@@ -5,6 +5,7 @@
 namespace sandbox_run::hooks {
 namespace {
 
+constexpr std::size_t kMaxPlaces = 4096;
 constexpr std::size_t kMaxStack = kPayloadSize / sizeof(std::uint64_t);
 
 template <class T>
@@ -104,6 +105,16 @@ std::optional<std::vector<Value>> decode_values(std::string_view payload) {
     values.push_back(std::move(value));
   }
   return values;
+}
+
+void place_stacks(const LineTable& table, Trace& trace) {
+  for (const TraceEvent& event : trace.events) {
+    if ((trace.sites[event.site].options & kSiteStack) == 0) continue;
+    for (const Value& value : decode_values(event.arguments).value_or(std::vector<Value>{}))
+      for (std::uint64_t address : value.stack)
+        if (trace.places.size() < kMaxPlaces && !trace.places.contains(address))
+          trace.places.emplace(address, table.places(address));
+  }
 }
 
 }  // namespace sandbox_run::hooks

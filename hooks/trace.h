@@ -4,12 +4,14 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "hooks/layout.h"
+#include "hooks/line_table.h"
 #include "hooks/sites.h"
 
 namespace sandbox_run::hooks {
@@ -36,7 +38,11 @@ enum class JoinVerdict {
   SANDBOX_RUN_JOIN_VERDICTS(X)
 #undef X
 };
-constexpr std::size_t kJoinVerdicts = 5;
+constexpr std::size_t kJoinVerdicts = 0
+#define X(id, name, meaning) +1
+    SANDBOX_RUN_JOIN_VERDICTS(X)
+#undef X
+    ;
 std::string_view name_of(JoinVerdict verdict);
 
 struct Witnessed {
@@ -102,7 +108,11 @@ enum class Forgery {
   SANDBOX_RUN_FORGERIES(X)
 #undef X
 };
-constexpr std::size_t kForgeries = 11;
+constexpr std::size_t kForgeries = 0
+#define X(id, name, meaning) +1
+    SANDBOX_RUN_FORGERIES(X)
+#undef X
+    ;
 std::string_view name_of(Forgery forgery);
 std::string_view meaning_of(Forgery forgery);
 
@@ -139,10 +149,14 @@ struct Trace {
   std::uint64_t lost = 0;     // by the collector's
   std::array<ForgeryCount, kForgeries> forgeries{};
   std::vector<TraceChange> changes;
+  std::map<std::uint64_t, std::vector<CodePlace>> places;  // of the addresses in the kept events' stacks
 
   bool forged() const;
   std::uint64_t count(JoinVerdict verdict) const { return verdicts[static_cast<std::size_t>(verdict)]; }
 };
+
+// Fills Trace::places; of an address beyond the first few thousand, or in no function, there are none.
+void place_stacks(const LineTable& table, Trace& trace);
 
 // "openat" for 257; "syscall 999" for a number without a name here.
 std::string call_name(int number);

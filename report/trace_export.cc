@@ -31,7 +31,21 @@ std::string hexadecimal(std::string_view bytes) {
   return text;
 }
 
-ordered_json json_of(const Value& value) {
+// The functions that one return address stands for, innermost first; just the address where none is known.
+void add_places(const Trace& trace, std::uint64_t address, ordered_json& stack) {
+  const std::string counter = fmt::format("0x{:x}", address);
+  const auto known = trace.places.find(address);
+  if (known == trace.places.end() || known->second.empty()) {
+    stack.push_back({{"pc", counter}});
+    return;
+  }
+  for (const hooks::CodePlace& place : known->second) {
+    stack.push_back({{"pc", counter}, {"function", place.function}, {"file", place.file}, {"line", place.line}});
+    if (&place != &known->second.back()) stack.back()["inlined"] = true;
+  }
+}
+
+ordered_json json_of(const Trace& trace, const Value& value) {
   switch (value.tag) {
     case ValueTag::signed_integer:
       return value.integer;
@@ -56,9 +70,9 @@ ordered_json json_of(const Value& value) {
     case ValueTag::other:
       return {{"size", value.word}, {"hex", hexadecimal(value.text)}};
     case ValueTag::stack: {
-      ordered_json counters = ordered_json::array();
-      for (std::uint64_t counter : value.stack) counters.push_back(fmt::format("0x{:x}", counter));
-      return counters;
+      ordered_json stack = ordered_json::array();
+      for (std::uint64_t address : value.stack) add_places(trace, address, stack);
+      return stack;
     }
   }
   return nullptr;
@@ -72,10 +86,10 @@ std::string name_of(const Value& value, const hooks::Site& site) {
   return i < names.size() && !names[i].empty() ? names[i] : fmt::format("#{}", i);
 }
 
-ordered_json values_of(const std::string& payload, const hooks::Site& site) {
+ordered_json values_of(const Trace& trace, const std::string& payload, const hooks::Site& site) {
   ordered_json json = ordered_json::object();
   if (const auto values = hooks::decode_values(payload))
-    for (const Value& value : *values) json[name_of(value, site)] = json_of(value);
+    for (const Value& value : *values) json[name_of(value, site)] = json_of(trace, value);
   return json;
 }
 
@@ -120,8 +134,8 @@ ordered_json json_of(const Trace& trace, const TraceEvent& event) {
                        {"line", site.line}};
   if (event.frame) json["frame"] = event.frame;
   if (event.duration_ns) json["duration_ns"] = *event.duration_ns;
-  json["arguments"] = values_of(event.arguments, site);
-  if (event.duration_ns) json["results"] = values_of(event.results, site);
+  json["arguments"] = values_of(trace, event.arguments, site);
+  if (event.duration_ns) json["results"] = values_of(trace, event.results, site);
   if (event.flags) json["flags"] = flags_of(event.flags);
   if (event.without_effect) json["without_effect"] = true;
   return json;
@@ -224,8 +238,8 @@ ordered_json chrome_event(const Trace& trace, const TraceEvent& event) {
   }
   if (event.kind == TraceEvent::Kind::aborted || event.without_effect) json["cname"] = "bad";
   ordered_json more = {{"rule", rule_of(trace, site)}, {"at", fmt::format("{}:{}", site.file, site.line)}};
-  more["arguments"] = values_of(event.arguments, site);
-  if (event.duration_ns) more["results"] = values_of(event.results, site);
+  more["arguments"] = values_of(trace, event.arguments, site);
+  if (event.duration_ns) more["results"] = values_of(trace, event.results, site);
   if (span && !event.duration_ns) more["open_at_the_end"] = true;
   if (event.without_effect) more["without_effect"] = true;
   json["args"] = std::move(more);

@@ -143,7 +143,14 @@ TEST(TraceExport, ValuesOfEveryKindBecomeJson) {
   EXPECT_EQ(arguments["#2"]["length"], 9);
   EXPECT_EQ(arguments["#3"], "0xc000");
   EXPECT_EQ(arguments["#4"]["size"], 24);
-  EXPECT_EQ(arguments["stack"][0], "0x401000");
+  EXPECT_EQ(arguments["stack"][0].size(), 1u) << "no place is known";
+  trace.places[0x401000] = {{"main.inner", "a.go", 3}, {"main.outer", "b.go", 7}};
+  text.clear();
+  write_json_lines(trace, [&](std::string_view piece) { text += piece; });
+  EXPECT_EQ(lines_of(text)[2]["arguments"]["stack"],
+            nlohmann::json::parse(R"([{"pc":"0x401000","function":"main.inner","file":"a.go","line":3,"inlined":true},
+                                      {"pc":"0x401000","function":"main.outer","file":"b.go","line":7}])"));
+  EXPECT_EQ(arguments["stack"], nlohmann::json::parse(R"([{"pc":"0x401000"}])"));
 }
 
 TEST(TraceExport, TheSummarySaysWhatMattersAndDrivesNoTerminal) {

@@ -47,7 +47,8 @@ std::string trace_socket(const std::string& state_directory, const std::string& 
 
 Result<std::unique_ptr<TracedRun>> TracedRun::start(const hooks::RuleSet& rules, int program,
                                                     const std::string& control_socket) {
-  TRY(hooks::Sites sites, hooks::read_sites(program));
+  TRY(hooks::ProgramImage image, hooks::ProgramImage::map(program));
+  TRY(hooks::Sites sites, hooks::read_sites(image));
   TRY(hooks::ControlPage control, hooks::ControlPage::create(rules));
   TRY(hooks::Ring ring, hooks::Ring::create());
   hooks::CollectorOptions options;
@@ -55,7 +56,7 @@ Result<std::unique_ptr<TracedRun>> TracedRun::start(const hooks::RuleSet& rules,
   options.control_socket = control_socket;
   TRY(auto collector,
       hooks::Collector::start(std::move(options), rules, std::move(sites), std::move(control), std::move(ring)));
-  return std::unique_ptr<TracedRun>(new TracedRun(std::move(collector)));
+  return std::unique_ptr<TracedRun>(new TracedRun(std::move(image), std::move(collector)));
 }
 
 Status TracedRun::watch(const hooks::RuleSet& rules, launch::Plan& plan) {
@@ -65,6 +66,12 @@ Status TracedRun::watch(const hooks::RuleSet& rules, launch::Plan& plan) {
   plan.watched = std::move(plan.filter);
   TRY(plan.filter, seccomp_profiles::compile(seccomp_profiles::handing_over(std::move(profile), calls)));
   return {};
+}
+
+hooks::Trace TracedRun::finish() {
+  hooks::Trace trace = collector_->finish();
+  if (const auto table = hooks::LineTable::of(image_)) hooks::place_stacks(*table, trace);
+  return trace;
 }
 
 void TracedRun::give_descriptors(launch::Program& program) const {

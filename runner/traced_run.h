@@ -29,10 +29,12 @@ class TracedRun final : public launch::CallObserver {
   void give_descriptors(launch::Program& program) const;
   void handed_over(const launch::HandedOverCall& call) override;
   // Everything of the run is dead.
-  hooks::Trace finish() { return collector_->finish(); }
+  hooks::Trace finish();
 
  private:
-  explicit TracedRun(std::unique_ptr<hooks::Collector> collector) : collector_(std::move(collector)) {}
+  TracedRun(hooks::ProgramImage image, std::unique_ptr<hooks::Collector> collector)
+      : image_(std::move(image)), collector_(std::move(collector)) {}
+  hooks::ProgramImage image_;
   std::unique_ptr<hooks::Collector> collector_;
 };
 

@@ -144,8 +144,13 @@ class Record(TraceCase):
         trace = self.traced(self.file("main.go", LOOKUP), rules(
             rule("with", "main.lookup", "{record: {arguments: [n], stack: true}}", "limit: 1")))
         (event,) = trace.events
-        self.assertGreaterEqual(len(event["arguments"]["stack"]), 2, event)
-        self.assertTrue(all(re.match("0x[0-9a-f]+$", counter) for counter in event["arguments"]["stack"]))
+        stack = event["arguments"]["stack"]
+        self.assertTrue(all(re.match("0x[0-9a-f]+$", frame["pc"]) for frame in stack), stack)
+        # As the program's own stack traces have it.
+        self.assertEqual([frame["function"] for frame in stack][:3], ["main.lookup", "main.main", "runtime.main"])
+        self.assertEqual([os.path.basename(frame["file"]) for frame in stack][:3], ["main.go", "main.go", "proc.go"])
+        self.assertEqual([frame["line"] for frame in stack][:2],
+                         [line_of(LOOKUP, "func lookup"), line_of(LOOKUP, "= lookup(")])
         control = self.traced(self.file("main.go", LOOKUP), rules(
             rule("without", "main.lookup", "{record: {arguments: [n]}}", "limit: 1")))
         self.assertNotIn("stack", control.events[0]["arguments"])
