@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace sandbox_run::hooks {
 namespace {
 
@@ -94,11 +96,9 @@ class Builder {
   }
 
   static std::vector<std::uint8_t> utf8(std::uint32_t rune) {
-    auto tail = [&](int shift) { return static_cast<std::uint8_t>(0x80 | (rune >> shift & 0x3f)); };
-    if (rune < 0x80) return {static_cast<std::uint8_t>(rune)};
-    if (rune < 0x800) return {static_cast<std::uint8_t>(0xc0 | rune >> 6), tail(0)};
-    if (rune < 0x10000) return {static_cast<std::uint8_t>(0xe0 | rune >> 12), tail(6), tail(0)};
-    return {static_cast<std::uint8_t>(0xf0 | rune >> 18), tail(12), tail(6), tail(0)};
+    std::string text;
+    append_utf8(text, rune);
+    return {text.begin(), text.end()};
   }
 
   // Both ends have encodings of one length. Split until every tail is either one sequence of ranges or all of them.

@@ -61,7 +61,7 @@ bool has_leading_zero(std::string_view text) {
 // A rate takes a token from a bucket, so it is asked last and only where all else holds: it may stand at the top, or in
 // an all-of at the top, and once.
 Result<Condition> RuleReader::condition(const YamlNode& node, bool rate_allowed, int depth) {
-  if (depth > 16) return fail(node, "conditions nested deeper than 16 levels");
+  if (depth > kMaxNesting) return fail(node, fmt::format("conditions nested deeper than {} levels", kMaxNesting));
   if (node.kind == YamlNode::Kind::sequence) return combination(node, "all-of", rate_allowed, depth);
   if (node.kind != YamlNode::Kind::mapping)
     return fail(node, fmt::format("a condition is a mapping, as in {{argument: name, prefix: /etc/}}, and this is {}",

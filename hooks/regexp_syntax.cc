@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/text.h"
+
 namespace sandbox_run::hooks {
 namespace {
 
@@ -92,24 +94,16 @@ class Parser {
 
   // The next code point of the pattern, which has to be UTF-8.
   Result<std::uint32_t> rune() {
-    auto byte = [&](std::size_t i) { return i < pattern_.size() ? static_cast<unsigned char>(pattern_[i]) : 0u; };
-    std::uint32_t lead = byte(at_);
-    if (lead < 0x80) return ++at_, lead;
-    std::size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    std::uint32_t value = lead & (0x7fu >> length);
-    for (std::size_t i = 1; i < length; ++i) {
-      if ((byte(at_ + i) & 0xc0) != 0x80) return fail("this is no UTF-8");
-      value = value << 6 | (byte(at_ + i) & 0x3f);
-    }
-    constexpr std::uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
-    if (lead < 0xc2 || lead > 0xf4 || value < kLeast[length] || value > kMaxRune || (value >= 0xd800 && value < 0xe000))
-      return fail("this is no UTF-8");
-    at_ += length;
-    return value;
+    std::string_view rest = pattern_.substr(at_);
+    const std::size_t before = rest.size();
+    const auto point = rest.empty() ? std::nullopt : next_code_point(rest);
+    if (!point) return fail("this is no UTF-8");
+    at_ += before - rest.size();
+    return static_cast<std::uint32_t>(*point);
   }
 
   Result<RegexpNode> choice(int depth) {
-    if (depth > kMaxDepth) return fail("groups nested deeper than 100 levels");
+    if (depth > kMaxDepth) return fail(fmt::format("groups nested deeper than {} levels", kMaxDepth));
     const Flags outside = flags_;  // a flag set in a group ends with it
     RegexpNode node{.kind = RegexpNode::Kind::choice};
     do {

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kMaxText = 1024;  // of a pattern or an error's text
 constexpr std::size_t kMaxName = 64;
+constexpr std::size_t kMaxNames = 32;  // in one list
 
 bool is_name(std::string_view name) {
   return !name.empty() && name.size() <= kMaxName && std::isalnum(static_cast<unsigned char>(name[0])) &&
@@ -78,7 +79,7 @@ Result<std::vector<std::string>> RuleReader::names(const YamlNode& node, const s
       return fail(item, fmt::format("{} has '{}' twice", what, name));
     found.push_back(std::move(name));
   }
-  if (found.size() > 32) return fail(node, what + " has more than 32 names");
+  if (found.size() > kMaxNames) return fail(node, fmt::format("{} has more than {} names", what, kMaxNames));
   return found;
 }
 
@@ -238,7 +239,7 @@ std::vector<std::string> inputs_of(const Rule& rule) {
 
 Result<JoinPoint> RuleReader::join_point(const YamlNode& node, int depth) {
   using Kind = JoinPoint::Kind;
-  if (depth > 16) return fail(node, "join points nested deeper than 16 levels");
+  if (depth > kMaxNesting) return fail(node, fmt::format("join points nested deeper than {} levels", kMaxNesting));
   JoinPoint point;
   if (node.kind == YamlNode::Kind::scalar) {  // at: os.OpenFile
     TRY(point.pattern, pattern(node, "a function's name"));

@@ -22,6 +22,8 @@ class RuleReader {
   Result<Rule> rule(const YamlNode& node);
   Status use(const YamlNode& node, RuleSet& rules);
 
+  static constexpr int kMaxNesting = 16;  // of join points in one another, and of conditions
+
   Result<JoinPoint> join_point(const YamlNode& node, int depth = 0);
   Result<JoinPoint> combined(const YamlNode& node, JoinPoint::Kind kind, int depth);
   Result<JoinPoint> signature(const YamlNode& node);

@@ -94,10 +94,10 @@ struct Rule {
   std::vector<std::string> inputs;  // condition arguments in the order of the condition program, then recorded ones
   std::optional<Condition> when;
   bool active = true;
-  std::uint32_t sample = 0;
-  std::uint32_t per_second = 0;
-  std::uint64_t limit = 0;
-  std::uint32_t capture = 0;
+  std::uint32_t sample = 0;      // one call in so many; 0 and 1: every one
+  std::uint32_t per_second = 0;  // most events a second; 0: any number
+  std::uint64_t limit = 0;       // most events of a run; 0: any number
+  std::uint32_t capture = 0;     // most bytes of each text
   Scrub scrub;
   std::optional<Explains> explains;
 
@@ -116,8 +116,8 @@ struct RuleSet {
 
 // `file` names the text in errors. Fails with: Fault::input and "FILE:LINE:COLUMN: what is wrong and what to do".
 Result<RuleSet> parse_rules(std::string_view text, const std::string& file);
-Result<RuleSet> load_rules(
-    const std::string& path);  // at most kMaxRulesText; "-" is standard input's business elsewhere
+// Of a file with at most kMaxRulesText bytes.
+Result<RuleSet> load_rules(const std::string& path);
 constexpr std::uint64_t kMaxRulesText = 1 << 20;
 
 // What a command line names: a file, or shipped sets with commas between them ("std:files,std:net").
