@@ -106,7 +106,6 @@ Status fill(const HookInput& input, const StdCache& std_library, const hooks::Ho
   BuildCommand command = std_command(limits, processors(), hook_flags(plan, true), plan.dependencies);
   TRY(launch::Facts facts, run_go(input.host, build_plan(paths, limits, id, std::time(nullptr)), input.toolchain,
                                   command, -1, input.cancel_fd));
-  if (facts.ended == launch::EndedBySupervisor::canceled) return host_error(ECANCELED, "compiling with hooks");
   if (!ended_well(facts))
     return host_error(fmt::format("cannot compile the standard library of {} with the hooks of {}: {}",
                                   input.toolchain.version, input.hooks.rules_file, describe_end(facts)));
@@ -213,11 +212,15 @@ Result<HookedStdCache> hooked_std_cache(const HookInput& input, const StdCache& 
   TRY_STATUS(make_directories(directory));
   const std::string path = fmt::format("{}/{}-{:.16}", directory, input.toolchain.version, sha256(what).hex());
   bool filled = false;
-  TRY(cache.held, store::fill_and_hold(path, [&](const std::string& temporary) {
-        filled = true;
-        narrator.note(fmt::format("compiling the standard library with the hooks of {}", input.hooks.rules_file));
-        return fill(input, std_library, plan, temporary);
-      }));
+  TRY(cache.held,
+      store::fill_and_hold(
+          path,
+          [&](const std::string& temporary) {
+            filled = true;
+            narrator.note(fmt::format("compiling the standard library with the hooks of {}", input.hooks.rules_file));
+            return fill(input, std_library, plan, temporary);
+          },
+          store::Durability::synced, input.cancel_fd));
   if (filled) TRY_STATUS(store::evict(directory, kCap));
   cache.path = path + "/cache";
   return cache;

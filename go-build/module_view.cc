@@ -87,9 +87,12 @@ Result<std::vector<launch::BindMount>> lay_out_modules(const sum_verify::Verifie
   }
   // Whatever our umask: the build's user must be able to read it, and nobody to change it.
   if (link) {
-    for (auto entry = std::filesystem::recursive_directory_iterator(directory); entry != std::filesystem::end(entry);
-         ++entry)
-      if (entry->is_directory()) ::chmod(entry->path().c_str(), 0755);
+    std::error_code error;
+    for (std::filesystem::recursive_directory_iterator entry(directory, error), end; !error && entry != end;
+         entry.increment(error))
+      if (entry->is_directory(error) && ::chmod(entry->path().c_str(), 0755) != 0)
+        return host_error(errno, "cannot open " + entry->path().string() + " to the build");
+    if (error) return host_error(error.value(), "cannot read " + directory);
     mounts.push_back(launch::BindMount{directory, std::string(inside::kModules), false, false});
   } else {
     TRY_STATUS(store::make_read_only(directory + "/cache"));

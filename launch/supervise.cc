@@ -78,6 +78,7 @@ class Supervision {
   void take_status();
   void use_last_moment();
   void look_at_clocks();
+  void end_unwatched(const Error& error);
   void look_at_cpu_time(Clock::time_point now);
   void look_at_memory(Clock::time_point now);
   void step();
@@ -187,9 +188,15 @@ void Supervision::use_last_moment() {
   hardening_ = hardening_in_force(sandbox_);
 }
 
+// The group is removed by us alone, so a counter that cannot be read is a limit that nobody holds.
+void Supervision::end_unwatched(const Error& error) {
+  if (!failure_) failure_ = error;
+  end(EndedBySupervisor::none);
+}
+
 void Supervision::look_at_cpu_time(Clock::time_point now) {
   const auto used = sandbox_.cgroup->cpu_time();
-  if (!used) return;  // the group is removed by us alone; a failed read is tried again at the next look
+  if (!used) return end_unwatched(used.error());
   const microseconds left = plan_.cpu_time.value - (used->value - sandbox_.set_up_usage.cpu.value);
   if (left <= microseconds::zero()) return end(EndedBySupervisor::cpu_time);
   next_cpu_look_ = now + std::max(kShortestLook, left / sandbox_.host.processors);
@@ -198,11 +205,12 @@ void Supervision::look_at_cpu_time(Clock::time_point now) {
 // The kernel's own limit holds memory and scratch together; the program's share of it is held here.
 void Supervision::look_at_memory(Clock::time_point now) {
   const auto all = sandbox_.cgroup->memory_now();
-  if (!all) return;
+  if (!all) return end_unwatched(all.error());
   std::uint64_t used = all->count;
   if (used > plan_.memory.count) {
     const auto shared = sandbox_.cgroup->shared_memory_now();
-    used -= shared ? std::min(used, shared->count) : 0;
+    if (!shared) return end_unwatched(shared.error());
+    used -= std::min(used, shared->count);
   }
   if (used > plan_.memory.count) return end(EndedBySupervisor::memory);
   const double distance = static_cast<double>(std::min(plan_.memory.count - used, kMemoryFarAway));
@@ -324,7 +332,7 @@ Result<Facts> Supervision::run() {
       facts.status->signal == cancel_signal_)
     ended_ = EndedBySupervisor::canceled;
   facts.ended = ended_;
-  facts.cancel_signal = ended_ == EndedBySupervisor::canceled ? cancel_signal_ : 0;
+  facts.cancel_signal = cancel_signal_;
   facts.file_size_hit = reached_file_size(facts.status);
   facts.stdout_stream = output_.take();
   facts.stderr_stream = error_.take();

@@ -95,6 +95,10 @@ class Pipeline::Road {
       report_.message +=
           "; make room there ('sandbox-run cache list' shows what is kept, 'cache clear' removes it), or "
           "set SANDBOX_RUN_STATE to a directory on another file system";
+    if (error.sys_errno == ECANCELED) {
+      report_.verdict = Verdict::canceled;
+      return;
+    }
     switch (error.fault) {
       case Fault::input:
         report_.verdict = report_.stage == Stage::build ? Verdict::build_failed : Verdict::rejected;
@@ -140,7 +144,9 @@ class Pipeline::Road {
     TRY(std::optional<go_build::Artifact> artifact, build(submission, *tree));
     if (!artifact) return {};
     TRY(std::string bytes, read_whole(artifact->program.get(), artifact->size));
-    const std::string path = std::filesystem::is_directory(output) ? output + "/" + program_name(submission) : output;
+    std::error_code none;
+    const std::string path =
+        std::filesystem::is_directory(output, none) ? output + "/" + program_name(submission) : output;
     TRY_STATUS(replace_file(path, bytes, 0755));
     report_.verdict = Verdict::ok;
     return {};
@@ -365,10 +371,9 @@ class Pipeline::Road {
     }
     const go_build::BuildFailure& failure = outcome.failure;
     report_.build->wall_time = failure.wall_time;
-    report_.verdict = outcome.canceled                                       ? Verdict::canceled
-                      : failure.limit == go_build::BuildFailure::Limit::none ? Verdict::build_failed
-                                                                             : Verdict::build_limit_exceeded;
-    report_.message = outcome.canceled ? "canceled while it was built" : failure.message;
+    report_.verdict =
+        failure.limit == go_build::BuildFailure::Limit::none ? Verdict::build_failed : Verdict::build_limit_exceeded;
+    report_.message = failure.message;
     report_.build_output = failure.output + (failure.output_truncated ? "(there was more; it is left out)\n" : "");
     report_.diagnostics.insert(report_.diagnostics.end(), failure.diagnostics.begin(), failure.diagnostics.end());
   }
@@ -507,6 +512,7 @@ Result<std::string> Pipeline::ask_rewriter(const Request& request, const std::ve
 Status Pipeline::check(const Request& request) {
   TRY_STATUS(check_mounts(request));
   TRY(launch::Plan plan, plan_for(request, "check", "", "."));
+  if (auto mounts = launch::plan_mounts(plan); !mounts) return mounts.error();
   return launch::check_names(plan);
 }
 

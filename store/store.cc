@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,6 +28,19 @@ namespace {
 Status flock_through_signals(int fd, int operation, const std::string& name) {
   while (::flock(fd, operation) != 0)
     if (errno != EINTR) return host_error(errno, "cannot lock " + name);
+  return {};
+}
+
+// As flock(LOCK_EX), given up when `cancel_fd` becomes readable. The kernel waits for one or the other, not for both.
+Status flock_unless_canceled(int fd, int cancel_fd, const std::string& name) {
+  if (cancel_fd < 0) return flock_through_signals(fd, LOCK_EX, name);
+  constexpr int kLookMs = 20;
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) return host_error(errno, "cannot lock " + name);
+    pollfd entry{cancel_fd, POLLIN, 0};
+    if (::poll(&entry, 1, kLookMs) > 0)
+      return Error{Fault::host, ECANCELED, "canceled while another run was making " + name};
+  }
   return {};
 }
 
@@ -180,23 +194,23 @@ void RunDirectory::remove() {
   lock_.reset();
 }
 
-Result<UniqueFd> lock(const std::string& path) {
+Result<UniqueFd> lock(const std::string& path, int cancel_fd) {
   const std::string file = path + kLockSuffix;
   for (;;) {
     TRY(UniqueFd fd, open_path(file, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-    TRY_STATUS(flock_through_signals(fd.get(), LOCK_EX, file));
+    TRY_STATUS(flock_unless_canceled(fd.get(), cancel_fd, file));
     if (is_named(fd.get(), file)) return fd;
   }
 }
 
 Status fill_once(const std::string& path, const std::function<Status(const std::string& temporary)>& fill,
-                 Durability durability) {
+                 Durability durability, int cancel_fd) {
   if (exists(path)) {
     mark_as_used(path);
     return {};
   }
   TRY_STATUS(make_directories(parent_of(path), 0755));
-  TRY(UniqueFd locked, lock(path));
+  TRY(UniqueFd locked, lock(path, cancel_fd));
   Status filled;
   if (!exists(path)) filled = fill_locked(path, fill, durability);
   ::unlink((path + kLockSuffix).c_str());  // while it is ours: see lock()
@@ -211,9 +225,9 @@ Result<UniqueFd> hold(const std::string& path) {
 }
 
 Result<UniqueFd> fill_and_hold(const std::string& path, const std::function<Status(const std::string& temporary)>& fill,
-                               Durability durability) {
+                               Durability durability, int cancel_fd) {
   for (int attempt = 0; attempt < 10; ++attempt) {
-    TRY_STATUS(fill_once(path, fill, durability));
+    TRY_STATUS(fill_once(path, fill, durability, cancel_fd));
     Result<UniqueFd> held = hold(path);
     if (held || held.error().sys_errno != ENOENT) return held;
   }

@@ -1,5 +1,5 @@
-// Store: the state directory. Content enters by rename after it was verified, is re-hashed on use where a build depends
-// on it, and is never writable by a build.
+// Store: the state directory. Content enters by rename after it was verified, is never writable by a build, and modules,
+// artifacts and tools are re-hashed on use.
 //
 //   STATE/run/ID          one RunDirectory per living run
 //   STATE/tmp             unnamed files only (O_TMPFILE)
@@ -52,8 +52,9 @@ enum class Durability {
 // Single flight between processes: runs `fill` (into a fresh empty temporary directory beside it, mode 0755) unless
 // `path` already exists; the others wait. Published by rename; a killed filler leaves nothing the next one trips over.
 // An existing entry is marked as used now (mtime), which is what evict goes by.
+// `cancel_fd` ends the waiting for others, as lock().
 Status fill_once(const std::string& path, const std::function<Status(const std::string& temporary)>& fill,
-                 Durability durability = Durability::synced);
+                 Durability durability = Durability::synced, int cancel_fd = -1);
 
 // A shared hold on an existing entry: evict and clear leave it alone until the descriptor (of its directory) closes.
 // Fails with: Fault::host, ENOENT where there is no such entry.
@@ -61,10 +62,11 @@ Result<UniqueFd> hold(const std::string& path);
 
 // fill_once and hold in one: nothing can remove the entry in between.
 Result<UniqueFd> fill_and_hold(const std::string& path, const std::function<Status(const std::string& temporary)>& fill,
-                               Durability durability = Durability::synced);
+                               Durability durability = Durability::synced, int cancel_fd = -1);
 
 // An exclusive flock on PATH.lock until the descriptor closes. The file stays behind.
-Result<UniqueFd> lock(const std::string& path);
+// Fails with: Fault::host, ECANCELED when `cancel_fd` becomes readable before it is had; nothing is read from it.
+Result<UniqueFd> lock(const std::string& path, int cancel_fd = -1);
 
 // Makes a tree that is about to be published read-only: directories 0555, files 0444, or 0555 where they were
 // executable. Fails with: Fault::self on anything but directories and regular files.

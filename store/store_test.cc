@@ -206,6 +206,22 @@ TEST_F(StoreTest, LockExcludesOtherProcessesUntilItCloses) {
   EXPECT_TRUE(fs::exists(dir_ + "/got-it"));
 }
 
+TEST_F(StoreTest, ACancelEndsTheWaitForALock) {
+  ASSERT_OK_AND_ASSIGN(UniqueFd mine, lock(dir_ + "/l"));
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const UniqueFd cancel(ends[0]), other_end(ends[1]);
+  pid_t other = in_child([&] {
+    mine.reset();
+    auto waited = lock(dir_ + "/l", cancel.get());
+    return !waited && waited.error().sys_errno == ECANCELED;
+  });
+  ::usleep(50'000);
+  EXPECT_EQ(::waitpid(other, nullptr, WNOHANG), 0) << "it waits while nobody cancels";
+  ASSERT_EQ(::write(other_end.get(), "x", 1), 1);
+  EXPECT_EQ(wait_for(other), 0);
+}
+
 TEST_F(StoreTest, ARunDirectoryIsPrivateAndGoesWithItsOwner) {
   std::string path;
   {

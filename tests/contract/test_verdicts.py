@@ -1,4 +1,6 @@
 """Every verdict with its exit status, each beside a control: the same program where the limit or the wall is not hit."""
+import json
+import os
 import signal
 import time
 
@@ -325,6 +327,25 @@ class Canceled(Case):
         self.assertEqual(process.returncode, 130)
         self.assertGreater(time.time() - begun, 1.8)
         self.assertLess(time.time() - begun, 4)
+
+    def test_the_first_compilation_of_the_standard_library_can_be_canceled(self):
+        state = self.dir + "/state"
+        for flags in ([], ["--trace", "std:files"]):
+            with self.subTest(flags):
+                process = self.start("run", "--verbose", "--report", self.dir + "/report.json", *flags,
+                                     self.program('fmt.Println("ran")', "fmt"), env={"SANDBOX_RUN_STATE": state})
+                while b"compiling the standard library" not in (line := process.stderr.readline()):
+                    self.assertNotEqual(line, b"")
+                time.sleep(0.5)
+                begun = time.time()
+                process.send_signal(signal.SIGINT)
+                self.assertEqual(process.communicate(timeout=60)[0], b"")
+                self.assertEqual(process.returncode, 130)
+                self.assertLess(time.time() - begun, 5)
+                with open(self.dir + "/report.json") as file:
+                    report = json.load(file)
+                self.assertEqual((report["verdict"], report["stage"]), ("canceled", "build"), report["message"])
+                self.assertEqual(os.listdir(state + "/run"), [])
 
     def test_a_second_signal_ends_it_at_once(self):
         body = 'signal.Ignore(os.Interrupt)\n\tfmt.Println("ready")\n\ttime.Sleep(time.Minute)'
