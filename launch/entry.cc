@@ -82,18 +82,21 @@ long clone_entry(int cgroup, EntryArguments* arguments, int* pidfd) {
   std::uint64_t before = 0;
   system_call(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, word(&all), word(&before), sizeof all);
   long result;
+  // Registers by name: the child clears rbp, which the compiler may have chosen otherwise.
+  register void* argument asm("r8") = arguments;
+  register auto* entry asm("r9") = &run_entry;
   // The child starts on its own stack and never comes back through this frame.
   asm volatile(
       "syscall\n"
       "test %%rax, %%rax\n"
       "jnz 1f\n"
       "xor %%ebp, %%ebp\n"
-      "mov %[arguments], %%rdi\n"
-      "call *%[entry]\n"
+      "mov %%r8, %%rdi\n"
+      "call *%%r9\n"
       "hlt\n"
       "1:"
       : "=a"(result)
-      : "a"(__NR_clone3), "D"(&request), "S"(sizeof request), [arguments] "r"(arguments), [entry] "r"(&run_entry)
+      : "a"(__NR_clone3), "D"(&request), "S"(sizeof request), "r"(argument), "r"(entry)
       : "rcx", "r11", "memory");
   system_call(__NR_rt_sigprocmask, 2, word(&before), 0, sizeof before);
   return result;

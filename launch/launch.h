@@ -43,8 +43,8 @@ class Host {
                                                    const std::function<Status()>& meanwhile = nullptr) = 0;
 };
 
-// Text of the plan and of every launch step in order, for --dry-run and golden tests.
-std::string render(const Plan& plan);
+// Text of the plan and of every launch step in order, for --dry-run and golden tests. Fails as plan_mounts() does.
+Result<std::string> render(const Plan& plan);
 
 // One wall or hardening, probed by doing: for `doctor`.
 struct Probe {

@@ -70,7 +70,6 @@ struct Plan {
   // Calls that `filter` hands over although the profile allows them, so that somebody can watch: they are shown to the
   // observer of the run and answered as this filter, the profile's own, says. Empty: what is handed over is denied.
   seccomp_profiles::Filter watched;
-  bool exec_once = true;
   OnDenied on_denied = OnDenied::error;
   std::vector<Mount> mounts;  // beside the base tree (/etc, /dev, zoneinfo, CA bundle), which every root has
   bool proc = false;          // --proc: subset=pid

@@ -143,24 +143,17 @@ Status build_root(const LiveSandbox& sandbox, const MountPlan& mounts, RootTree&
   return {};
 }
 
-std::uint32_t return_action(const std::vector<sock_filter>& filter, int number) {
-  seccomp_data data{};
-  data.nr = number;
-  data.arch = AUDIT_ARCH_X86_64;
-  return seccomp_profiles::evaluate({filter}, data) & SECCOMP_RET_ACTION_FULL;
-}
-
 // Nothing but the pause: for a plan that gives up the filter.
-std::vector<sock_filter> pause_only_filter() {
-  return {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-          BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_reboot, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
-          BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+seccomp_profiles::Filter pause_only_filter() {
+  return {{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+           BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_reboot, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+           BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)}};
 }
 
 // The call that pid 2 is paused in: its exec where the filter hands that over, else one that no profile allows.
-Result<int> pause_call(const Plan& plan, const std::vector<sock_filter>& filter) {
+Result<int> pause_call(const Plan& plan, const seccomp_profiles::Filter& filter) {
   for (const int number : {SYS_execveat, SYS_reboot, SYS_kexec_load, SYS_swapon, SYS_acct})
-    if (return_action(filter, number) == SECCOMP_RET_USER_NOTIF) return number;
+    if (seccomp_profiles::hands_over(filter, number)) return number;
   return input_error("profile " + plan.profile_name +
                      " hands no call to the supervisor: it allows execveat, reboot, kexec_load, swapon and acct");
 }
@@ -179,12 +172,16 @@ Status write_script(LiveSandbox& sandbox, const MountPlan& mounts, const Parcel&
   facts.join_files = static_cast<int>(parcel.join_files.size());
   position += facts.join_files;
   if (position > kMostDescriptors)
-    return input_error(fmt::format("{} mounts are more than one launch takes ({})", position, kMostDescriptors));
+    return input_error(
+        fmt::format("the launch's mounts take {} descriptors, and one message carries {}: give fewer "
+                    "--mount-ro and --mount-rw",
+                    position, kMostDescriptors));
   sandbox.rows = lower(sandbox.plan, mounts, facts);
-  const std::vector<sock_filter> filter =
-      gives_up(sandbox.plan, Wall::seccomp) ? pause_only_filter() : sandbox.plan.filter.program;
+  TRY_STATUS(check_required(sandbox.plan, sandbox.rows));
+  const seccomp_profiles::Filter filter =
+      gives_up(sandbox.plan, Wall::seccomp) ? pause_only_filter() : sandbox.plan.filter;
   TRY(const int pause, pause_call(sandbox.plan, filter));
-  return encode(sandbox.rows, filter, static_cast<std::uint32_t>(pause), sandbox.plan, sandbox.exchange.get());
+  return encode(sandbox.rows, filter.program, static_cast<std::uint32_t>(pause), sandbox.plan, sandbox.exchange.get());
 }
 
 Status send_script(LiveSandbox& sandbox, const Parcel& parcel) {

@@ -1,9 +1,12 @@
-// The plan as text: what --dry-run prints. Pure but for nothing: sources that may be absent on a host are marked so.
+// The plan as text: what --dry-run prints. Pure: it shows the steps for the newest Landlock and a root that maps a
+// set-up identity; a launch leaves out what its host lacks, and says so in the report.
 #include <fmt/format.h>
+#include <sys/syscall.h>
 
 #include "launch/launch.h"
 #include "launch/mount_plan.h"
 #include "launch/script.h"
+#include "seccomp-profiles/filter.h"
 
 namespace sandbox_run::launch {
 namespace {
@@ -58,15 +61,14 @@ std::string steps_text(const std::vector<ScriptRow>& rows) {
 
 }  // namespace
 
-std::string render(const Plan& plan) {
-  auto mounts = plan_mounts(plan);
-  if (!mounts) return "error: " + mounts.error().what + "\n";
+Result<std::string> render(const Plan& plan) {
+  TRY(const MountPlan mounts, plan_mounts(plan));
   LoweringFacts facts;
   facts.landlock_abi = kNewestLandlock;
-  for (std::size_t index = 0; index < mounts->mounts.size(); ++index) facts.mounts.push_back({index, 0, 0});
+  for (std::size_t index = 0; index < mounts.mounts.size(); ++index) facts.mounts.push_back({index, 0, 0});
   std::string text = fmt::format("sandbox     {}\nprofile     {}, denied calls {}{}\n", plan.id, plan.profile_name,
                                  plan.on_denied == OnDenied::kill ? "end the run" : "fail with EPERM",
-                                 plan.exec_once ? ", one exec" : "");
+                                 seccomp_profiles::hands_over(plan.filter, SYS_execve) ? ", one exec" : "");
   text += limits_text(plan);
   text += fmt::format("network     {}\ndirectory   {}\nweakened    {}\nrequired    {}\n",
                       gives_up(plan, Wall::network)       ? "the host's"
@@ -75,7 +77,7 @@ std::string render(const Plan& plan) {
                       plan.working_directory,
                       plan.weaken.empty() ? "nothing" : fmt::format("{}", fmt::join(plan.weaken, ", ")),
                       plan.require.empty() ? "nothing" : fmt::format("{}", fmt::join(plan.require, ", ")));
-  return text + "steps\n" + steps_text(lower(plan, *mounts, facts));
+  return text + "steps\n" + steps_text(lower(plan, mounts, facts));
 }
 
 }  // namespace sandbox_run::launch

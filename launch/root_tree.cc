@@ -161,6 +161,7 @@ Result<OpenedMount> open_mount(const MountPlan& plan, std::size_t index, const s
         if (earlier.planned != planned.alias_of) continue;
         // Pid 2 clones it once it is attached: kernels before 6.15 clone no detached mount.
         out.mount.reset(::fcntl(earlier.mount.get(), F_DUPFD_CLOEXEC, 3));
+        if (!out.mount) return host_error(errno, "cannot keep a descriptor for " + planned.target);
         return out;
       }
       return self_error("mount " + planned.target + " shows a file system that is not there");
@@ -205,7 +206,10 @@ Result<RootTree> make_root_tree(const MountPlan& plan, const Identity& identity)
     const bool ours = planned.kind == Kind::tmpfs || planned.kind == Kind::alias;
     if (directory && planned.kind != Kind::overlay) trees.add(planned.target, opened.value().mount.get(), ours);
     tree.mounts.push_back(std::move(opened).value());
-    if (index == plan.scratch) tree.scratch.reset(::fcntl(tree.mounts.back().mount.get(), F_DUPFD_CLOEXEC, 3));
+    if (index == plan.scratch) {
+      tree.scratch.reset(::fcntl(tree.mounts.back().mount.get(), F_DUPFD_CLOEXEC, 3));
+      if (!tree.scratch) return host_error(errno, "cannot keep a descriptor of the scratch directory");
+    }
   }
   for (const std::string& directory : plan.directories) TRY_STATUS(make_directory(trees, directory));
   for (const PlannedFile& file : plan.files) TRY_STATUS(make_file(trees, file.target, file.content));

@@ -2,8 +2,8 @@
 // be performed; a row is a step of steps.h, up to three numbers and a text. Nothing inside decides anything: what
 // depends on the plan is a row that is there or not, what depends on the host comes in as LoweringFacts (how many
 // Landlock rights there are, where the mounts' descriptors lie), and what may fail is marked optional: hardenings
-// (hardening_of) unless --require names them, and /proc unless it was asked for. --dry-run prints these rows, so what
-// is shown is what is done.
+// (hardening_of) unless --require names them, and /proc unless it was asked for. --dry-run prints these rows, for
+// a host that has everything.
 //   init's rows first (up to init.filter), then pid 2's: namespace, mounts, root, defaults and limits, hardenings, and
 //   at last what takes privileges away; the filter comes after every step that it would forbid.
 // encode() lays rows, filter and texts out behind the Exchange's fixed part, with offsets instead of pointers: the page
@@ -192,16 +192,13 @@ void add_identity_rows(const Plan& plan, Rows& rows) {
 }  // namespace
 
 const std::vector<std::string> kWallNames = {"cgroup", "network", "ipc", "uts", "seccomp"};
-const std::vector<std::string> kHardeningNames = {"session-keyring", "init-filter",     "no-nested-namespaces",
-                                                  "oom-score",       "core-scheduling", "memory-no-exec-gain",
-                                                  "landlock"};
+const std::vector<std::string> kHardeningNames = {"session-keyring", "no-nested-namespaces", "oom-score",
+                                                  "core-scheduling", "memory-no-exec-gain",  "landlock"};
 
 std::string_view hardening_of(Step step) {
   switch (step) {
     case Step::session_keyring:
       return "session-keyring";
-    case Step::init_filter:
-      return "init-filter";
     case Step::namespace_no_nesting:
       return "no-nested-namespaces";
     case Step::proc_oom_score:
@@ -236,6 +233,15 @@ Status check_names(const Plan& plan) {
   return check(plan.require, kHardeningNames, "hardening named");
 }
 
+Status check_required(const Plan& plan, const std::vector<ScriptRow>& rows) {
+  for (const std::string& name : plan.require)
+    if (std::none_of(rows.begin(), rows.end(), [&](const ScriptRow& row) { return hardening_of(row.step) == name; }))
+      return host_error(ENOSYS, fmt::format("this kernel has no {}, which the run requires; 'sandbox-run doctor' says "
+                                            "what it needs, or run without --require {}",
+                                            name, name));
+  return {};
+}
+
 std::vector<ScriptRow> lower(const Plan& plan, const MountPlan& mounts, const LoweringFacts& facts) {
   Rows rows;
   add_init_rows(plan, facts, rows);
@@ -268,9 +274,14 @@ Status encode(const std::vector<ScriptRow>& rows, const std::vector<sock_filter>
   std::size_t text_size = 0;
   for (const ScriptRow& row : rows) text_size += row.text.size() + 1;
   const std::uint32_t text_at = reserve(text_size);
-  if (filter.size() > BPF_MAXINSNS || end > kCompactLimit)
+  if (filter.size() > BPF_MAXINSNS)
     return input_error(fmt::format("profile {}: {} instructions, the kernel takes {}", plan.profile_name, filter.size(),
                                    BPF_MAXINSNS));
+  if (end > kCompactLimit)
+    return input_error(
+        fmt::format("the launch's script takes {} bytes with its mounts' paths, and {} travel: give "
+                    "fewer or shorter --mount-ro and --mount-rw",
+                    end, kCompactLimit));
   *exchange = Exchange{};
   exchange->row_count = static_cast<std::uint32_t>(rows.size());
   exchange->rows = rows_at;

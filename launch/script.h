@@ -48,6 +48,8 @@ bool gives_up(const Plan& plan, Wall wall);
 std::string_view hardening_of(Step step);
 // Fails with: Fault::input on a name in `weaken` or `require` that is none, listing the names there are.
 Status check_names(const Plan& plan);
+// Fails with: Fault::host where a hardening that the plan requires has no row, for the host has not got it at all.
+Status check_required(const Plan& plan, const std::vector<ScriptRow>& rows);
 
 // Writes rows, texts and filter into the exchange's memory. Fails with: Fault::input where the filter is too long.
 Status encode(const std::vector<ScriptRow>& rows, const std::vector<sock_filter>& filter, std::uint32_t pause_number,

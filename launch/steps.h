@@ -35,7 +35,7 @@ enum class Actor : std::uint8_t { supervisor, entry, init, program };
   X(program_spawn, "program.spawn", init, "pid 2 shares init's memory and files until its exec")                      \
   X(init_parent_death, "init.parent-death", init, "after the last change of identity, which clears it")               \
   X(init_privileges, "init.privileges", init, "init only waits from here on: no capability, no new one")              \
-  X(init_filter, "init.filter", init, "nine calls, else death")                                                       \
+  X(init_filter, "init.filter", init, "a handful of calls, else death")                                               \
   X(namespace_no_nesting, "namespace.no-nesting", program, "while the host's /proc/sys can be reached")               \
   X(mount_private, "mount.private", program, "before any mount: nothing propagates to the host")                      \
   X(proc_make, "proc.make", program, "while the old /proc is visible, which the kernel asks for")                     \

@@ -28,7 +28,7 @@ TEST_F(Walls, AProgramRunsAndItsEndIsKnown) {
   EXPECT_GT(facts.usage.memory_peak.count, 0u);
   EXPECT_EQ(facts.network, "none/fresh");
   EXPECT_TRUE(facts.weakened.empty());
-  EXPECT_THAT(facts.hardening, testing::IsSupersetOf({"session-keyring", "init-filter", "oom-score", "landlock"}));
+  EXPECT_THAT(facts.hardening, testing::IsSupersetOf({"session-keyring", "oom-score", "landlock"}));
 }
 
 TEST_F(Walls, TheProgramIsItsOwnUserAsPid2) {
@@ -192,7 +192,6 @@ TEST_F(Walls, AProfileThatAllowsExecStillPausesOnce) {
   Plan building = plan();
   building.profile_name = "go-build";
   building.filter = *seccomp_profiles::builtin_filter("go-build");
-  building.exec_once = false;
   building.mounts.push_back(BindMount{LAUNCH_PAYLOAD, "/bin/payload", false, true});
   EXPECT_EQ(output_of(building, {"exec", "/bin/payload", "print", "again"}), "[again]\n");
 }

@@ -24,7 +24,6 @@ Status set_profile(const Request& request, launch::Plan& plan) {
   }
   TRY(seccomp_profiles::Profile profile, seccomp_profiles::Profile::load(request.profile));
   TRY(plan.filter, seccomp_profiles::compile(profile));
-  plan.exec_once = profile.exec_once;
   return {};
 }
 

@@ -1,5 +1,7 @@
 // Classic BPF as seccomp runs it: 32-bit accumulator and index, 16 words of scratch, loads from seccomp_data only.
 // Source: Documentation/networking/filter.rst, kernel/seccomp.c (seccomp_check_filter), net/core/filter.c.
+#include <linux/audit.h>
+
 #include <array>
 #include <cstring>
 
@@ -131,6 +133,13 @@ std::uint32_t evaluate(const Filter& filter, const seccomp_data& data) {
     }
   }
   return SECCOMP_RET_KILL_PROCESS;
+}
+
+bool hands_over(const Filter& filter, int number) {
+  seccomp_data data{};
+  data.nr = number;
+  data.arch = AUDIT_ARCH_X86_64;
+  return (evaluate(filter, data) & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_USER_NOTIF;
 }
 
 }  // namespace sandbox_run::seccomp_profiles

@@ -39,6 +39,9 @@ std::uint32_t decide(const Profile& profile, const seccomp_data& data);
 // that runs off its end, gives SECCOMP_RET_KILL_PROCESS.
 std::uint32_t evaluate(const Filter& filter, const seccomp_data& data);
 
+// Whether a native call with zero arguments goes to the listener.
+bool hands_over(const Filter& filter, int number);
+
 // "openat" for (AUDIT_ARCH_X86_64, 257); empty for an unknown number. `arch` is an AUDIT_ARCH_* word.
 std::string syscall_name(std::uint32_t arch, int number);
 // The x86-64 number of a call; -1 for an unknown name.

@@ -6,6 +6,7 @@
 #include "launch/init/actions.h"
 
 #include <linux/capability.h>
+#include <linux/errno.h>
 #include <linux/fcntl.h>
 #include <linux/if.h>
 #include <linux/keyctl.h>
@@ -28,14 +29,7 @@
 namespace sandbox_run::launch {
 namespace {
 
-constexpr long kCurrentDirectory = -100;               // AT_FDCWD
-constexpr long kEmptyPath = 0x1000;                    // AT_EMPTY_PATH
-constexpr long kMountRecursive = 0x4000;               // MS_REC
-constexpr long kMountPrivate = 1 << 18;                // MS_PRIVATE
 constexpr long kDetach = 2;                            // MNT_DETACH
-constexpr long kOpenPath = 0x200000;                   // O_PATH
-constexpr long kNoFollow = 0x20000;                    // O_NOFOLLOW
-constexpr long kCloseOnExec = 0x80000;                 // O_CLOEXEC
 constexpr std::uint64_t kLandlockFileRights = 0xc007;  // execute, write, read, truncate, ioctl
 constexpr int kLastCapability = 63;                    // the kernel answers EINVAL above its own last one
 
@@ -57,7 +51,7 @@ long length_of(const char* text) {
 // The mount point below the new root; nothing of a submitter's can redirect it, as no symbolic link is followed.
 long open_target(const ScriptState& state, const char* path) {
   open_how how{};
-  how.flags = kOpenPath | kCloseOnExec | kNoFollow;
+  how.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW;
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
   return system_call(__NR_openat2, state.root, word(path), word(&how), sizeof how);
 }
@@ -78,7 +72,7 @@ long attach_at(const ScriptState& state, int mount, const char* path) {
 // Somewhere in the old root, whose detachment takes it along. Not on / itself: there it would lie on top of the old
 // root after the pivot, and be what root.detach-old detaches.
 long stage(int mount) {
-  return system_call(__NR_move_mount, mount, word(""), kCurrentDirectory, word("/proc"), MOVE_MOUNT_F_EMPTY_PATH);
+  return system_call(__NR_move_mount, mount, word(""), AT_FDCWD, word("/proc"), MOVE_MOUNT_F_EMPTY_PATH);
 }
 
 long set_option(long file_system, const char* key, const char* value) {
@@ -102,8 +96,8 @@ long make_proc(ScriptState& state) {
 }
 
 long write_oom_score(const ScriptState& state) {
-  if (state.proc < 0) return -2;  // ENOENT: proc.make said why
-  const long file = system_call(__NR_openat, state.proc, word("2/oom_score_adj"), 1 | kCloseOnExec);
+  if (state.proc < 0) return -ENOENT;  // proc.make said why
+  const long file = system_call(__NR_openat, state.proc, word("2/oom_score_adj"), O_WRONLY | O_CLOEXEC);
   RETURN_IF_NEGATIVE(file);
   const long written = system_call(__NR_write, file, word("1000"), 4);
   system_call(__NR_close, file);
@@ -113,7 +107,7 @@ long write_oom_score(const ScriptState& state) {
 // The limit of this user namespace alone: nothing in it makes another one, whatever the filter says.
 long forbid_nesting() {
   const long file =
-      system_call(__NR_openat, kCurrentDirectory, word("/proc/sys/user/max_user_namespaces"), 1 | kCloseOnExec);
+      system_call(__NR_openat, AT_FDCWD, word("/proc/sys/user/max_user_namespaces"), O_WRONLY | O_CLOEXEC);
   RETURN_IF_NEGATIVE(file);
   const long written = system_call(__NR_write, file, word("0"), 1);
   system_call(__NR_close, file);
@@ -122,13 +116,13 @@ long forbid_nesting() {
 
 // a: attributes to set on the clone's mount.
 long attach_proc_part(const ScriptState& state, const char* part, const char* target, long attributes) {
-  if (state.proc < 0) return -2;  // ENOENT: proc.make said why
+  if (state.proc < 0) return -ENOENT;  // proc.make said why
   const long clone =
-      system_call(__NR_open_tree, state.proc, word(part), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | kEmptyPath);
+      system_call(__NR_open_tree, state.proc, word(part), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
   RETURN_IF_NEGATIVE(clone);
   mount_attr set{};
   set.attr_set = static_cast<std::uint64_t>(attributes);
-  RETURN_IF_NEGATIVE(system_call(__NR_mount_setattr, clone, word(""), kEmptyPath, word(&set), sizeof set));
+  RETURN_IF_NEGATIVE(system_call(__NR_mount_setattr, clone, word(""), AT_EMPTY_PATH, word(&set), sizeof set));
   const long result = attach_at(state, static_cast<int>(clone), target);
   system_call(__NR_close, clone);
   return result;
@@ -140,7 +134,7 @@ long attach_overlay(const ScriptState& state, const Row& row) {
   const int lower = state.descriptors[row.a];
   const int layers = state.descriptors[row.b];
   RETURN_IF_NEGATIVE(stage(layers));
-  const long lower_at = system_call(__NR_openat, layers, word("lower"), kOpenPath | kCloseOnExec);
+  const long lower_at = system_call(__NR_openat, layers, word("lower"), O_PATH | O_CLOEXEC);
   RETURN_IF_NEGATIVE(lower_at);
   RETURN_IF_NEGATIVE(attach(lower, lower_at));
   system_call(__NR_close, lower_at);
@@ -163,8 +157,8 @@ long attach_overlay(const ScriptState& state, const Row& row) {
 
 // a: the mount to show again.
 long attach_alias(const ScriptState& state, const Row& row) {
-  const long clone =
-      system_call(__NR_open_tree, state.descriptors[row.a], word(""), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | kEmptyPath);
+  const long clone = system_call(__NR_open_tree, state.descriptors[row.a], word(""),
+                                 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
   RETURN_IF_NEGATIVE(clone);
   const long result = attach_at(state, static_cast<int>(clone), text_of(state, row));
   system_call(__NR_close, clone);
@@ -185,14 +179,14 @@ bool same_file(const struct statx& one, const struct statx& other) {
 long verify_root(const ScriptState& state) {
   struct statx ours {
   }, root{}, above{};
-  RETURN_IF_NEGATIVE(system_call(__NR_statx, state.root, word(""), kEmptyPath, STATX_INO, word(&ours)));
-  RETURN_IF_NEGATIVE(system_call(__NR_statx, kCurrentDirectory, word("/"), 0, STATX_INO, word(&root)));
-  RETURN_IF_NEGATIVE(system_call(__NR_statx, kCurrentDirectory, word("/.."), 0, STATX_INO, word(&above)));
-  return same_file(ours, root) && same_file(root, above) ? 0 : -116;  // ESTALE
+  RETURN_IF_NEGATIVE(system_call(__NR_statx, state.root, word(""), AT_EMPTY_PATH, STATX_INO, word(&ours)));
+  RETURN_IF_NEGATIVE(system_call(__NR_statx, AT_FDCWD, word("/"), 0, STATX_INO, word(&root)));
+  RETURN_IF_NEGATIVE(system_call(__NR_statx, AT_FDCWD, word("/.."), 0, STATX_INO, word(&above)));
+  return same_file(ours, root) && same_file(root, above) ? 0 : -ESTALE;
 }
 
 long raise_loopback() {
-  const long socket = system_call(__NR_socket, 2 /* AF_INET */, 2 /* SOCK_DGRAM */ | kCloseOnExec, 0);
+  const long socket = system_call(__NR_socket, 2 /* AF_INET */, 2 /* SOCK_DGRAM */ | O_CLOEXEC, 0);
   RETURN_IF_NEGATIVE(socket);
   struct {
     char name[IFNAMSIZ];
@@ -216,15 +210,14 @@ long create_ruleset(ScriptState& state, const Row& row) {
 }
 
 long allow_beneath(const ScriptState& state, const Row& row) {
-  if (state.landlock < 0) return -95;  // EOPNOTSUPP: landlock.create said why
-  const long directory =
-      system_call(__NR_openat, kCurrentDirectory, word(text_of(state, row)), kOpenPath | kCloseOnExec | kNoFollow);
+  if (state.landlock < 0) return -EOPNOTSUPP;  // landlock.create said why
+  const long directory = system_call(__NR_openat, AT_FDCWD, word(text_of(state, row)), O_PATH | O_CLOEXEC | O_NOFOLLOW);
   RETURN_IF_NEGATIVE(directory);
   landlock_path_beneath_attr rule{};
   rule.allowed_access = static_cast<std::uint64_t>(row.a);
   rule.parent_fd = static_cast<std::int32_t>(directory);
   long result = system_call(__NR_landlock_add_rule, state.landlock, LANDLOCK_RULE_PATH_BENEATH, word(&rule), 0);
-  if (result == -22) {  // EINVAL: a file takes no right of a directory
+  if (result == -EINVAL) {  // a file takes no right of a directory
     rule.allowed_access &= kLandlockFileRights;
     result = system_call(__NR_landlock_add_rule, state.landlock, LANDLOCK_RULE_PATH_BENEATH, word(&rule), 0);
   }
@@ -235,7 +228,7 @@ long allow_beneath(const ScriptState& state, const Row& row) {
 long drop_bounding() {
   for (int capability = 0; capability <= kLastCapability; ++capability) {
     const long result = system_call(__NR_prctl, PR_CAPBSET_DROP, capability, 0, 0, 0);
-    if (result == -22) break;  // EINVAL: above the kernel's last one
+    if (result == -EINVAL) break;  // above the kernel's last one
     RETURN_IF_NEGATIVE(result);
   }
   return 0;
@@ -315,7 +308,7 @@ long reset_signals() {
 
 long attach_root(ScriptState& state, const Row& row) {
   state.root = state.descriptors[row.a];
-  return system_call(__NR_move_mount, state.root, word(""), kCurrentDirectory, word("/"), MOVE_MOUNT_F_EMPTY_PATH);
+  return system_call(__NR_move_mount, state.root, word(""), AT_FDCWD, word("/"), MOVE_MOUNT_F_EMPTY_PATH);
 }
 
 long detach_old_root() {
@@ -350,7 +343,7 @@ long perform(ScriptState& state, const Row& row) {
     case Step::namespace_no_nesting:
       return forbid_nesting();
     case Step::mount_private:
-      return system_call(__NR_mount, 0, word("/"), 0, kMountRecursive | kMountPrivate, 0);
+      return system_call(__NR_mount, 0, word("/"), 0, MS_REC | MS_PRIVATE, 0);
     case Step::proc_make:
       return make_proc(state);
     case Step::proc_oom_score:
@@ -390,7 +383,7 @@ long perform(ScriptState& state, const Row& row) {
     case Step::landlock_allow:
       return allow_beneath(state, row);
     case Step::landlock_restrict:
-      return state.landlock < 0 ? -95 : system_call(__NR_landlock_restrict_self, state.landlock, 0);
+      return state.landlock < 0 ? -EOPNOTSUPP : system_call(__NR_landlock_restrict_self, state.landlock, 0);
     case Step::capability_bounding:
       return drop_bounding();
     case Step::capability_lock:
@@ -408,7 +401,7 @@ long perform(ScriptState& state, const Row& row) {
     case Step::signals_reset:
       return reset_signals();
     default:
-      return -38;  // ENOSYS: the supervisor's, the entry's or init.cc's own
+      return -ENOSYS;  // the supervisor's, the entry's or init.cc's own
   }
 }
 

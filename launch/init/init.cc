@@ -9,6 +9,8 @@
 // and becomes the program when that is answered. Init reaps; when pid 2 ends it writes its wait status to a pipe that
 // nobody else holds and leaves, which ends everything else in the namespace.
 #include <linux/audit.h>
+#include <linux/errno.h>
+#include <linux/fcntl.h>
 #include <linux/filter.h>
 #include <linux/futex.h>
 #include <linux/sched.h>
@@ -67,7 +69,6 @@ constexpr long kTooManyOpen = -24;                // EMFILE
 constexpr long kNoSignal = 0x4000;                // MSG_NOSIGNAL
 constexpr int kControlSocket = 0;                 // until the pipes take its place
 constexpr int kFailedListener = -1;
-constexpr long kTimedOut = -110, kNoChild = -10;  // ETIMEDOUT, ECHILD
 
 ScriptState g_state{};
 int g_control = -1;
@@ -132,7 +133,7 @@ long install_filter(Exchange* exchange) {
   // Without WAIT_KILLABLE_RECV every signal repeats a notification that was received but not answered.
   long listener = system_call(__NR_seccomp, SECCOMP_SET_MODE_FILTER,
                               flags | static_cast<long>(SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV), word(&program));
-  if (listener == -22) return system_call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, flags, word(&program));
+  if (listener == -EINVAL) return system_call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, flags, word(&program));
   if (listener >= 0) exchange->wait_killable = 1;
   return listener;
 }
@@ -151,8 +152,7 @@ long install_filter(Exchange* exchange) {
   const long arguments = static_cast<long>(kExchangeAddress + kArgumentsAt);
   const long environment = static_cast<long>(kExchangeAddress + kEnvironmentAt);
   if (exchange->pause_number != __NR_execveat) system_call(exchange->pause_number);
-  const long error =
-      system_call(__NR_execveat, kProgramDescriptor, word(""), arguments, environment, 0x1000 /* AT_EMPTY_PATH */);
+  const long error = system_call(__NR_execveat, kProgramDescriptor, word(""), arguments, environment, AT_EMPTY_PATH);
   exchange->exec_errno = static_cast<std::int32_t>(-error);
   leave(127);
 }
@@ -205,8 +205,8 @@ void hand_over_listener(std::uint32_t ready_row) {
     std::int64_t seconds, nanoseconds;
   } const step{0, 20'000'000};
   while (g_listener == 0) {
-    if (system_call(__NR_futex, word(&g_listener), FUTEX_WAIT_PRIVATE, 0, word(&step)) != kTimedOut) continue;
-    if (g_listener == 0 && system_call(__NR_waitid, P_ALL, 0, 0, 5 /* WEXITED|WNOHANG */, 0) == kNoChild) leave(1);
+    if (system_call(__NR_futex, word(&g_listener), FUTEX_WAIT_PRIVATE, 0, word(&step)) != -ETIMEDOUT) continue;
+    if (g_listener == 0 && system_call(__NR_waitid, P_ALL, 0, 0, WEXITED | WNOHANG, 0) == -ECHILD) leave(1);
   }
   if (g_listener == kFailedListener) leave(1);
   // A table of its own first: the program's descriptor must come up in pid 2's only.
@@ -230,8 +230,8 @@ void hand_over_listener(std::uint32_t ready_row) {
   } info;  // siginfo_t of SIGCHLD on x86-64
   for (;;) {
     info.pid = 0;
-    if (const long error = system_call(__NR_waitid, P_ALL, 0, word(&info), 4 /* WEXITED */, 0); error < 0) {
-      if (error == -4) continue;  // EINTR
+    if (const long error = system_call(__NR_waitid, P_ALL, 0, word(&info), WEXITED, 0); error < 0) {
+      if (error == -EINTR) continue;
       leave(1);
     }
     if (info.pid != 2) continue;
@@ -249,7 +249,7 @@ void receive_script() {
   MessageHeader header{nullptr, 0, &vector, 1, control, sizeof control, 0};
   long received;
   do received = system_call(__NR_recvmsg, g_control, word(&header), kControlCloseOnExec);
-  while (received == -4);  // EINTR
+  while (received == -EINTR);
   const ControlHeader* rights = reinterpret_cast<const ControlHeader*>(control);
   if (received == 1 && (header.flags & kControlTruncated) != 0) {  // more descriptors than RLIMIT_NOFILE lets us have
     report(LaunchReport::failed, 0, kTooManyOpen, -1);
@@ -263,7 +263,7 @@ long take_script() {
   g_state.descriptors = g_descriptors;
   const long mapped = system_call(__NR_mmap, static_cast<long>(kExchangeAddress), kExchangeSize, 3 /* READ|WRITE */,
                                   0x100001 /* MAP_SHARED|MAP_FIXED_NOREPLACE */, g_descriptors[kExchangeFd], 0);
-  if (mapped != static_cast<long>(kExchangeAddress)) return mapped < 0 ? mapped : -17;  // EEXIST
+  if (mapped != static_cast<long>(kExchangeAddress)) return mapped < 0 ? mapped : -EEXIST;
   g_state.exchange = reinterpret_cast<Exchange*>(kExchangeAddress);
   for (int stream = 0; stream < 3; ++stream)
     if (const long error = system_call(__NR_dup2, g_descriptors[kStdinFd + stream], stream); error < 0) return error;
@@ -272,7 +272,7 @@ long take_script() {
 
 [[noreturn]] void run_init() {
   // Off 0, which becomes the program's stdin.
-  g_control = static_cast<int>(system_call(__NR_fcntl, kControlSocket, 1030 /* F_DUPFD_CLOEXEC */, 3));
+  g_control = static_cast<int>(system_call(__NR_fcntl, kControlSocket, F_DUPFD_CLOEXEC, 3));
   if (g_control < 0) leave(1);
   receive_script();
   if (const long error = take_script(); error < 0) {
@@ -288,7 +288,7 @@ long take_script() {
     leave(1);
   }
   if (const long program = spawn_program(); program != 2) {
-    report(LaunchReport::failed, spawn_row, program < 0 ? program : -3, -1);
+    report(LaunchReport::failed, spawn_row, program < 0 ? program : -ESRCH, -1);
     leave(1);
   }
   const std::uint32_t filter_row = run_rows(spawn_row + 1, Actor::init, Step::init_filter);
