@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <linux/openat2.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -80,8 +81,12 @@ Status write_all(int fd, std::string_view data, const std::string& name) {
 }
 
 Status replace_file(const std::string& path, std::string_view data, mode_t mode) {
-  std::string temporary = fmt::format("{}.tmp.{}", path, ::getpid());
-  TRY(UniqueFd fd, open_path(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
+  // A fresh file of a name that nobody can guess: in a directory that others may write to, it is nobody else's.
+  std::uint64_t random = 0;
+  if (::getrandom(&random, sizeof random, 0) != sizeof random)
+    return host_error(errno, "cannot name a file beside " + path);
+  const std::string temporary = fmt::format("{}.tmp.{:016x}", path, random);
+  TRY(UniqueFd fd, open_path(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode));
   Status written = write_all(fd.get(), data, temporary);
   if (written && ::rename(temporary.c_str(), path.c_str()) != 0)
     written = host_error(errno, "cannot rename " + temporary + " to " + path);

@@ -48,11 +48,11 @@ int verify_or_fetch(const std::string& command, Options& options) {
     usage_error(command, session.error());
     return 1;
   }
-  runner::Pipeline::Verified verified = (*session)->pipeline().verify(options.request);
   const bool json = options.json;
   options.json = false;  // the findings are this command's objects, one a line
   if (json) options.quiet = true;
-  (*session)->finish(verified.report, options);
+  runner::Pipeline::Verified verified = (*session)->pipeline().verify(options.request);
+  const bool presented = (*session)->present(verified.report, options);
   std::string text = json ? findings_text(verified.verification) : "";
   const bool ok = verified.report.verdict == report::Verdict::ok;
   if (!json && ok && !options.quiet) text = summary_of(verified.report) + "\n";
@@ -60,7 +60,7 @@ int verify_or_fetch(const std::string& command, Options& options) {
       verified.report.verdict != report::Verdict::verify_failed)
     say(verified.report.message);
   if (!write_all(STDOUT_FILENO, text, "stdout")) return 1;
-  return verify_exit_status(verified);
+  return presented ? verify_exit_status(verified) : 1;
 }
 
 }  // namespace
@@ -83,8 +83,8 @@ int build_command(const Words& words) {
   auto session = Session::open(options);
   if (!session) return usage_error("build", session.error());
   report::Report report = (*session)->pipeline().build(options.request, output);
-  int status = (*session)->finish(report, options);
-  return report.verdict == report::Verdict::ok ? 0 : status;
+  if (!(*session)->present(report, options)) return kOurFailure;
+  return report.verdict == report::Verdict::ok ? 0 : report.exit_status();
 }
 
 int verify_command(const Words& words) {

@@ -141,11 +141,15 @@ Flag choice_flag(const std::string& name, const std::string& help, const std::ve
 
 }  // namespace
 
+void add_loudness_flags(FlagSet& flags, Options& options) {
+  flags.add_switch("quiet", "no progress and no closing line", options.quiet);
+  flags.add_switch("verbose", "say what each stage does", options.verbose);
+}
+
 void add_output_flags(FlagSet& flags, Options& options) {
   flags.add_switch("json", "print one report object on stdout and nothing else", options.json);
   flags.add(text_flag("report", "FILE", "write the report object to FILE", options.report_file, "report.json"));
-  flags.add_switch("quiet", "no progress and no closing line", options.quiet);
-  flags.add_switch("verbose", "say what each stage does", options.verbose);
+  add_loudness_flags(flags, options);
   static bool yes = false;  // the set-up script's; accepted here so that it can stand on any line
   flags.add_switch("yes", "install what is missing without asking (./sandbox-run)", yes);
 }

@@ -82,31 +82,25 @@ Result<std::unique_ptr<Session>> Session::open(const Options& options) {
   return session;
 }
 
-int Session::finish(const report::Report& report, const Options& options) {
+bool Session::present(const report::Report& report, const Options& options) {
   narrator_.clear();
   if (!options.quiet && !options.json) print_outcome(report, options.verbose);
-  if (report.trace) {
-    if (Status status = export_trace(*report.trace, options); !status) {
-      say(status.error().what);
-      return kOurFailure;
-    }
-  }
-  const bool wants_object = options.json || !options.report_file.empty();
-  if (!wants_object) return report.exit_status();
-  std::string object = report::to_json(report) + "\n";
-  if (options.json) {
-    if (Status status = write_all(STDOUT_FILENO, object, "stdout"); !status) {
-      say(status.error().what);
-      return kOurFailure;
-    }
-  }
-  if (!options.report_file.empty()) {
-    if (Status status = replace_file(options.report_file, object); !status) {
-      say("--report: " + status.error().what);
-      return kOurFailure;
-    }
-  }
-  return report.exit_status();
+  const Status written = [&]() -> Status {
+    if (report.trace) TRY_STATUS(export_trace(*report.trace, options));
+    if (!options.json && options.report_file.empty()) return {};
+    const std::string object = report::to_json(report) + "\n";
+    if (options.json) TRY_STATUS(write_all(STDOUT_FILENO, object, "stdout"));
+    if (options.report_file.empty()) return {};
+    Status replaced = replace_file(options.report_file, object);
+    if (!replaced) replaced.error().what = "--report: " + replaced.error().what;
+    return replaced;
+  }();
+  if (!written) say(written.error().what);
+  return static_cast<bool>(written);
+}
+
+int Session::finish(const report::Report& report, const Options& options) {
+  return present(report, options) ? report.exit_status() : kOurFailure;
 }
 
 }  // namespace sandbox_run::cli

@@ -24,7 +24,10 @@ class Session {
   TerminalNarrator& narrator() { return narrator_; }
   const std::string& state_directory() const { return state_directory_; }
 
-  // The end of a request: closing line, --report, --json, and the exit status.
+  // The end of a request: closing line, --trace-out, --json, --report. False: one of them could not be written, which
+  // has been said.
+  bool present(const report::Report& report, const Options& options);
+  // The same, and the exit status.
   int finish(const report::Report& report, const Options& options);
 
  private:

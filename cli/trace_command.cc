@@ -23,19 +23,27 @@ int print(const std::string& text) { return write_all(STDOUT_FILENO, text, "stdo
 
 int failed(const Error& error) { return usage_error("trace", error); }
 
-// A subcommand's words, of which there must be at least `least`.
 struct Line {
   Options options;
   std::vector<std::string> operands;
 };
 
+struct OperandCount {
+  std::size_t least = 0;
+  std::size_t most = std::string::npos;
+};
+
 // An exit status where there is nothing to do.
-std::optional<int> take(FlagSet& flags, const Words& words, std::size_t least, const std::string& example, Line& line) {
+std::optional<int> take(FlagSet& flags, const Words& words, OperandCount count, const std::string& example,
+                        Line& line) {
   auto parsed = flags.parse(words);
   if (!parsed) return failed(parsed.error());
   if (parsed->help) return print(flags.help());
   line.operands = std::move(parsed->operands);
-  if (line.operands.size() >= least) return std::nullopt;
+  if (line.operands.size() > count.most)
+    return failed(input_error(fmt::format("'{}' is one word too many; for example: sandbox-run trace {}",
+                                          line.operands[count.most], example)));
+  if (line.operands.size() >= count.least) return std::nullopt;
   return failed(input_error("something is missing; for example: sandbox-run trace " + example));
 }
 
@@ -80,7 +88,7 @@ int switch_rule(const std::string& name, hooks::ControlRequest::Kind kind, const
                 fmt::format("Switches a rule {} in a running program. RUN: an id of 'trace list', or its beginning.",
                             kind == hooks::ControlRequest::Kind::attach ? "on" : "off"));
   Line line;
-  if (auto status = take(flags, words, 2, name + " 3f2a open-files", line)) return *status;
+  if (auto status = take(flags, words, {2, 2}, name + " 3f2a open-files", line)) return *status;
   hooks::ControlRequest request;
   request.kind = kind;
   request.rule = line.operands[1];
@@ -95,7 +103,7 @@ int reload(const Words& words) {
                 "Gives a running program's rules other conditions, limits and flags: those of FILE, whose join points "
                 "must be the ones that were built in.");
   Line line;
-  if (auto status = take(flags, words, 2, "reload 3f2a rules.yaml", line)) return *status;
+  if (auto status = take(flags, words, {2, 2}, "reload 3f2a rules.yaml", line)) return *status;
   hooks::ControlRequest request;
   request.kind = hooks::ControlRequest::Kind::reload;
   request.name = line.operands[1];
@@ -108,7 +116,7 @@ int reload(const Words& words) {
 int list(const Words& words) {
   FlagSet flags("trace list [RUN]", "Names the traced runs, or the rules of one and which of them are on.");
   Line line;
-  if (auto status = take(flags, words, 0, "list", line)) return *status;
+  if (auto status = take(flags, words, {0, 1}, "list", line)) return *status;
   if (!line.operands.empty()) return ask_run(line.operands[0], {});
   auto state = store::state_directory();
   if (!state) return failed(state.error());
@@ -124,7 +132,7 @@ int list(const Words& words) {
 void add_subject_flags(FlagSet& flags, Options& options) {
   add_source_flags(flags, options);
   add_toolchain_flags(flags, options);
-  add_output_flags(flags, options);
+  add_loudness_flags(flags, options);
 }
 
 std::string for_a_person(const std::string& text) {
@@ -153,7 +161,7 @@ int list_functions(const Words& words) {
                 "Names the functions that a pattern means in a program, or without one in the standard library, where "
                 "each is, and whether it can be hooked.");
   add_subject_flags(flags, line.options);
-  if (auto status = take(flags, words, 1, "list-functions 'os.(*File).*'", line)) return *status;
+  if (auto status = take(flags, words, {1}, "list-functions 'os.(*File).*'", line)) return *status;
   line.options.request.sources.assign(line.operands.begin() + 1, line.operands.end());
   return ask_rewriter(line.options, {"list-functions", line.operands[0]});
 }
@@ -163,7 +171,7 @@ int show_source(const Words& words) {
   FlagSet flags("trace show-source [flags] RULES PACKAGE [SOURCE…]",
                 "Prints the files of a package as they are compiled with the hooks of RULES.");
   add_subject_flags(flags, line.options);
-  if (auto status = take(flags, words, 2, "show-source rules.yaml os .", line)) return *status;
+  if (auto status = take(flags, words, {2}, "show-source rules.yaml os .", line)) return *status;
   auto rules = hooks::rules_named(line.operands[0]);
   if (!rules) return failed(rules.error());
   line.options.request.trace = std::move(*rules);
@@ -194,7 +202,7 @@ int explain(const Words& words) {
                 "Says what each rule of RULES hooks in a program, what it cannot hook and why, and which system calls "
                 "its hooks explain. RULES: a file, or shipped sets (std:files,std:net).");
   add_subject_flags(flags, line.options);
-  if (auto status = take(flags, words, 2, "explain std:files .", line)) return *status;
+  if (auto status = take(flags, words, {2}, "explain std:files .", line)) return *status;
   auto rules = hooks::rules_named(line.operands[0]);
   if (!rules) return failed(rules.error());
   Options& options = line.options;
@@ -211,7 +219,7 @@ int explain(const Words& words) {
 int sets(const Words& words) {
   FlagSet flags("trace sets [SET]", "Names the shipped sets of rules, or prints one.");
   Line line;
-  if (auto status = take(flags, words, 0, "sets", line)) return *status;
+  if (auto status = take(flags, words, {0, 1}, "sets", line)) return *status;
   if (line.operands.empty()) {
     std::string text;
     for (const std::string& name : hooks::set_names()) text += name + "\n";
