@@ -109,6 +109,26 @@ TEST(ModuleZip, ALieAboutTheSizeIsRefusedBeforeMemoryIsSetAside) {
   EXPECT_NE(problem_of(zip), "");
 }
 
+TEST(ModuleZip, AHeaderOutsideTheFileIsTheZipsFault) {
+  const auto with_header_at = [](std::uint64_t offset) {
+    std::string zip = make_zip(good_files());
+    const std::size_t central = zip.find("PK\x01\x02"), end = zip.rfind("PK\x05\x06");
+    const auto put = [&](std::size_t at, std::uint64_t value, std::size_t size) {
+      for (std::size_t i = 0; i < size; ++i) zip[at + i] = static_cast<char>(value >> (8 * i));
+    };
+    const auto field = [&](std::size_t at) { return static_cast<unsigned char>(zip[at]); };
+    put(end + 12, field(end + 12) + 256u * field(end + 13) + 12, 4);  // the directory grows by the zip64 field
+    put(central + 30, 12, 2);
+    put(central + 42, 0xffffffff, 4);
+    std::string extra("\x01\0\x08\0", 4);
+    for (int i = 0; i < 8; ++i) extra += static_cast<char>(offset >> (8 * i));
+    return zip.insert(central + 46 + field(central + 28), extra);
+  };
+  EXPECT_EQ(problem_of(with_header_at(0)), "") << "the control: where it is";
+  for (const std::uint64_t offset : {1ull << 20, 1ull << 63, ~0ull, ~0ull - 20})
+    EXPECT_THAT(problem_of(with_header_at(offset)), HasSubstr("begins past the end")) << offset;
+}
+
 TEST(ModuleZip, OverTheLimitsTheErrorSaysSo) {
   std::string zip = make_zip(good_files());
   const std::size_t central = zip.find("PK\x01\x02");

@@ -123,8 +123,9 @@ class Gate {
       pending.pop_back();
       TRY_STATUS(check_includes(path, pending));
       if (included_.size() <= kMostIncluded) continue;
-      add(FindingCode::SV503, "", 0, "the package's assembly includes more than 2000 files").hint =
-          "include only the headers that are needed";
+      add(FindingCode::SV503, "", 0,
+          "the package's assembly includes more than " + std::to_string(kMostIncluded) + " files")
+          .hint = "include only the headers that are needed";
       return {};
     }
     return {};

@@ -252,6 +252,7 @@ Result<ZipArchive> ZipArchive::open(int zip_fd, std::uint64_t limit_bytes, std::
     ZipEntry entry;
     state = read_directory_header(directory, entry);
     if (state != HeaderState::entry) break;
+    if (entry.header_offset > archive.size_ - end.base) return bad_zip(entry.name + " begins past the end");
     entry.header_offset += end.base;
     archive.entries_.push_back(std::move(entry));
     if (archive.entries_.size() > limit_entries) {
