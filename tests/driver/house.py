@@ -113,9 +113,12 @@ def tracked(*suffixes):
     if listed.returncode == 0:
         names = listed.stdout.decode().split("\0")
     else:
-        names = [os.path.relpath(os.path.join(root, name), TOP)
-                 for root, _, files in os.walk(TOP) if "/build" not in root for name in files]
-    return [n for n in names if n.endswith(suffixes) and os.path.exists(os.path.join(TOP, n))]
+        names = [os.path.relpath(os.path.join(root, name), TOP) for root, _, files in os.walk(TOP) for name in files]
+        names = [name for name in names if name.split(os.sep)[0] not in ("build", ".git")]
+    found = [n for n in names if n.endswith(suffixes) and os.path.exists(os.path.join(TOP, n))]
+    if not found:
+        raise FileNotFoundError("no file of the repository ends in %s: nothing would be checked" % ", ".join(suffixes))
+    return found
 
 
 def count_gtest(result, name, status, output, report):
