@@ -1,6 +1,5 @@
 #include "base/files.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/openat2.h>
@@ -11,7 +10,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <memory>
+
+#include "base/directory.h"
 
 // Newer than Debian 12's headers.
 #ifndef MFD_EXEC
@@ -135,16 +135,7 @@ Status remove_tree(int dir_fd, const std::string& name) {
   UniqueFd fd = std::move(*opened);
   // Without root's override a read-only directory of ours (a published tree) must be writable to be emptied.
   if (::geteuid() != 0) (void)::fchmod(fd.get(), 0700);
-  UniqueFd listing(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
-  if (!listing) return host_error(errno, "cannot list " + name);
-  std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(listing.get()), &::closedir);
-  if (!dir) return host_error(errno, "cannot list " + name);
-  listing.release();  // closedir closes it
-  while (dirent* entry = ::readdir(dir.get())) {
-    std::string_view child = entry->d_name;
-    if (child == "." || child == "..") continue;
-    TRY_STATUS(remove_tree(fd.get(), std::string(child)));
-  }
+  TRY_STATUS(for_each_entry(fd.get(), name, [&](const dirent& entry) { return remove_tree(fd.get(), entry.d_name); }));
   if (::unlinkat(dir_fd, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
     return host_error(errno, "cannot remove " + name);
   return {};

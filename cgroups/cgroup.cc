@@ -1,6 +1,5 @@
 #include "cgroups/cgroup.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include <cstdlib>
 #include <ctime>
 
+#include "base/directory.h"
 #include "base/files.h"
 #include "cgroups/surroundings.h"
 
@@ -38,15 +38,12 @@ Result<std::vector<std::string>> subdirectories(const GroupDirectory& top) {
   // A link for the directory itself, one for its ".", and one for each directory below (kernfs_refresh_inode).
   struct stat status;
   if (::fstat(top.fd.get(), &status) == 0 && status.st_nlink == 2) return std::vector<std::string>{};
-  UniqueFd again(::openat(top.fd.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!again) return cgroup_error(errno, "open " + top.path);
-  DIR* const stream = ::fdopendir(again.get());
-  if (stream == nullptr) return cgroup_error(errno, "list " + top.path);
-  again.release();
   std::vector<std::string> names;
-  while (const dirent* entry = ::readdir(stream))
-    if (entry->d_type == DT_DIR && entry->d_name[0] != '.') names.emplace_back(entry->d_name);
-  ::closedir(stream);
+  const Status listed = for_each_entry(top.fd.get(), top.path, [&](const dirent& entry) -> Status {
+    if (entry.d_type == DT_DIR && entry.d_name[0] != '.') names.emplace_back(entry.d_name);
+    return {};
+  });
+  if (!listed) return cgroup_error(listed.error().sys_errno, "list " + top.path);
   return names;
 }
 

@@ -1,6 +1,5 @@
 #include "go-build/toolchain.h"
 
-#include <dirent.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -9,9 +8,9 @@
 #include <climits>
 #include <cstdlib>
 #include <filesystem>
-#include <memory>
 #include <vector>
 
+#include "base/directory.h"
 #include "base/files.h"
 
 namespace sandbox_run::go_build {
@@ -79,20 +78,19 @@ struct Candidate {
 std::vector<Candidate> installed(const std::string& state_directory) {
   std::vector<std::pair<GoVersion, Candidate>> found;
   std::string root = state_directory + "/toolchains";
-  std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(root.c_str()), ::closedir);
-  while (directory) {
-    const dirent* entry = ::readdir(directory.get());
-    if (!entry) break;
-    if (entry->d_name[0] == '.') continue;
+  // Where there are none, there is no directory.
+  (void)for_each_entry(root, [&](const dirent& entry) -> Status {
+    if (entry.d_name[0] == '.') return {};
     for (const char* below : {"", "/go"}) {
-      std::string goroot = root + "/" + entry->d_name + below;
+      std::string goroot = root + "/" + entry.d_name + below;
       auto text = read_file(goroot + "/VERSION", Bytes{4096});
       if (!text) continue;
       auto version = GoVersion::parse(text->substr(0, text->find_first_of(" \t\r\n")));
       if (version) found.push_back({*version, {"installed", goroot}});
       break;
     }
-  }
+    return {};
+  });
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
   std::vector<Candidate> candidates;
   for (auto& [version, candidate] : found) candidates.push_back(std::move(candidate));

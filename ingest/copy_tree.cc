@@ -1,16 +1,15 @@
 #include "ingest/copy_tree.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <memory>
 #include <optional>
 #include <vector>
 
+#include "base/directory.h"
 #include "base/files.h"
 
 namespace sandbox_run::ingest {
@@ -69,27 +68,17 @@ class TreeCopy {
 
 // The names in a directory, sorted, so that of two faults always the same one is reported.
 Result<std::vector<std::string>> TreeCopy::list(int fd, const std::string& path) {
-  UniqueFd own(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
-  if (!own) return host_error(errno, "cannot list a directory of the submission");
-  std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(own.get()), &::closedir);
-  if (!dir) return unreadable(errno, path);
-  own.release();  // closedir closes it
   std::vector<std::string> names;
-  for (;;) {
-    errno = 0;
-    dirent* entry = ::readdir(dir.get());
-    if (!entry) {
-      if (errno != 0) return unreadable(errno, path);
-      break;
-    }
-    const std::string_view name = entry->d_name;
-    if (name == "." || name == "..") continue;
+  const Status listed = for_each_entry(fd, path, [&](const dirent& entry) -> Status {
     // Before the writer counts: a directory of ten million names must not be listed to its end first.
     if (++listed_ > 2 * limits_.files + 1000)
       return input_error(
           fmt::format("refused: more than {} files and directories; raise that cap with --max-files", limits_.files));
-    names.emplace_back(name);
-  }
+    names.emplace_back(entry.d_name);
+    return {};
+  });
+  if (!listed)
+    return listed.error().fault == Fault::input ? listed.error() : unreadable(listed.error().sys_errno, path);
   std::sort(names.begin(), names.end());
   return names;
 }

@@ -1,6 +1,5 @@
 #include "runner/collect.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <fnmatch.h>
@@ -10,8 +9,8 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <memory>
 
+#include "base/directory.h"
 #include "base/files.h"
 #include "base/text.h"
 
@@ -73,18 +72,15 @@ void descend(Walk& walk, const std::string& path, int depth) {
   auto fd = open_beneath(walk.root, path.empty() ? "." : path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
                          kResolveStrict | RESOLVE_NO_XDEV);
   if (!fd) return walk.skip(path, "not readable");
-  std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(fd->get()), &::closedir);
-  if (!dir) return walk.skip(path, "cannot be listed");
-  fd->release();
-  while (dirent* entry = ::readdir(dir.get())) {
-    const std::string name = entry->d_name;
-    if (name == "." || name == "..") continue;
-    const std::string child = path.empty() ? name : path + "/" + name;
-    if (entry->d_type == DT_DIR)
+  const Status listed = for_each_entry(fd->get(), path, [&](const dirent& entry) -> Status {
+    const std::string child = path.empty() ? entry.d_name : path + "/" + entry.d_name;
+    if (entry.d_type == DT_DIR)
       descend(walk, child, depth + 1);
     else
       take(walk, child);
-  }
+    return {};
+  });
+  if (!listed) walk.skip(path, "cannot be listed to its end");
 }
 
 }  // namespace

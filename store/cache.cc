@@ -1,12 +1,11 @@
 #include "store/cache.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <memory>
 
+#include "base/directory.h"
 #include "store/entries.h"
 
 namespace sandbox_run::store {
@@ -15,15 +14,13 @@ namespace {
 
 Result<std::vector<std::string>> kinds_in(const std::string& state_directory) {
   std::vector<std::string> kinds;
-  std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(state_directory.c_str()), &::closedir);
-  if (!dir) return host_error(errno, "cannot list the state directory " + state_directory);
-  while (dirent* entry = ::readdir(dir.get())) {
-    const std::string name = entry->d_name;
+  TRY_STATUS(for_each_entry(state_directory, [&](const dirent& entry) -> Status {
+    const std::string name = entry.d_name;
     struct stat info {};
-    if (name.starts_with('.') || name == "run" || name == "tmp") continue;
-    if (::fstatat(::dirfd(dir.get()), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode))
-      kinds.push_back(name);
-  }
+    if (name.starts_with('.') || name == "run" || name == "tmp") return {};
+    if (::lstat((state_directory + "/" + name).c_str(), &info) == 0 && S_ISDIR(info.st_mode)) kinds.push_back(name);
+    return {};
+  }));
   std::sort(kinds.begin(), kinds.end());
   return kinds;
 }

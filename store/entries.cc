@@ -1,13 +1,12 @@
 #include "store/entries.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <memory>
 
+#include "base/directory.h"
 #include "base/files.h"
 #include "store/store.h"
 
@@ -26,17 +25,12 @@ Bytes disk_space(int dir_fd, const char* name) {
   if (::fstatat(dir_fd, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return Bytes{0};
   Bytes sum{static_cast<std::uint64_t>(info.st_blocks) * 512};  // st_blocks counts 512-byte units, stat(2)
   if (!S_ISDIR(info.st_mode)) return sum;
-  int fd = ::openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0) return sum;
-  std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(fd), &::closedir);
-  if (!dir) {
-    ::close(fd);
-    return sum;
-  }
-  while (dirent* entry = ::readdir(dir.get())) {
-    std::string_view child = entry->d_name;
-    if (child != "." && child != "..") sum = sum + disk_space(fd, entry->d_name);
-  }
+  const UniqueFd fd(::openat(dir_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd) return sum;
+  (void)for_each_entry(fd.get(), name, [&](const dirent& child) -> Status {
+    sum = sum + disk_space(fd.get(), child.d_name);
+    return {};
+  });  // removed meanwhile: then it takes no space
   return sum;
 }
 
@@ -44,11 +38,11 @@ Bytes disk_space(int dir_fd, const char* name) {
 
 Result<std::vector<std::string>> entry_names(const std::string& directory) {
   std::vector<std::string> names;
-  std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(directory.c_str()), &::closedir);
-  if (!dir && errno == ENOENT) return names;
-  if (!dir) return host_error(errno, "cannot list " + directory);
-  while (dirent* child = ::readdir(dir.get()))
-    if (is_entry_name(child->d_name)) names.emplace_back(child->d_name);
+  const Status listed = for_each_entry(directory, [&](const dirent& child) -> Status {
+    if (is_entry_name(child.d_name)) names.emplace_back(child.d_name);
+    return {};
+  });
+  if (!listed && listed.error().sys_errno != ENOENT) return listed.error();
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -68,13 +62,11 @@ Result<std::vector<Entry>> entries_of(const std::string& directory) {
 }
 
 Status remove_remains(const std::string& directory) {
-  std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(directory.c_str()), &::closedir);
-  if (!dir && errno == ENOENT) return {};
-  if (!dir) return host_error(errno, "cannot list " + directory);
-  while (dirent* child = ::readdir(dir.get()))
-    if (std::string_view(child->d_name).ends_with(kRemovedSuffix))
-      TRY_STATUS(remove_tree(::dirfd(dir.get()), child->d_name));
-  return {};
+  const Status listed = for_each_entry(directory, [&](const dirent& child) -> Status {
+    if (!std::string_view(child.d_name).ends_with(kRemovedSuffix)) return {};
+    return remove_tree(AT_FDCWD, directory + "/" + child.d_name);
+  });
+  return !listed && listed.error().sys_errno == ENOENT ? Status{} : listed;
 }
 
 Result<bool> remove_entry(const std::string& directory, const std::string& name) {

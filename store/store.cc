@@ -7,7 +7,6 @@
 //   hold        is a shared flock on the entry itself, which a remover must turn into an exclusive one first.
 #include "store/store.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/file.h>
@@ -15,9 +14,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <memory>
 #include <vector>
 
+#include "base/directory.h"
 #include "base/files.h"
 #include "store/entries.h"
 
@@ -150,22 +149,21 @@ Result<RunDirectory> RunDirectory::create(const std::string& state_directory, co
 
 Result<int> RunDirectory::remove_orphans(const std::string& state_directory) {
   const std::string runs = state_directory + "/run";
-  std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(runs.c_str()), &::closedir);
-  if (!dir && errno == ENOENT) return 0;
-  if (!dir) return host_error(errno, "cannot list " + runs);
+  if (!exists(runs)) return 0;
+  TRY(const UniqueFd parent, open_path(runs, O_PATH | O_DIRECTORY));
   int removed = 0;
   Status first_failure;
-  while (dirent* entry = ::readdir(dir.get())) {
-    const std::string name = entry->d_name;
-    if (name == "." || name == "..") continue;
-    UniqueFd fd(::openat(::dirfd(dir.get()), entry->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
-    if (!fd || ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) continue;  // gone, or its owner lives
-    Status status = remove_tree(::dirfd(dir.get()), name);
+  TRY_STATUS(for_each_entry(parent.get(), runs, [&](const dirent& entry) -> Status {
+    const std::string name = entry.d_name;
+    UniqueFd fd(::openat(parent.get(), entry.d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+    if (!fd || ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return {};  // gone, or its owner lives
+    Status status = remove_tree(parent.get(), name);
     if (status) ++removed;
     if (!status && first_failure)
       first_failure = host_error(status.error().sys_errno,
                                  "cannot remove " + runs + "/" + name + ", left by a run that was killed");
-  }
+    return {};
+  }));
   if (!first_failure) return first_failure.error();
   return removed;
 }
@@ -244,15 +242,8 @@ Status make_read_only(const std::string& path) {
     return {};
   }
   if (!S_ISDIR(info.st_mode)) return self_error(path + " is neither a file nor a directory: it cannot enter the store");
-  UniqueFd listing(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
-  if (!listing) return host_error(errno, "cannot list " + path);
-  std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(listing.get()), &::closedir);
-  if (!dir) return host_error(errno, "cannot list " + path);
-  listing.release();  // closedir closes it
-  while (dirent* entry = ::readdir(dir.get())) {
-    const std::string name = entry->d_name;
-    if (name != "." && name != "..") TRY_STATUS(make_read_only(path + "/" + name));
-  }
+  TRY_STATUS(
+      for_each_entry(fd.get(), path, [&](const dirent& entry) { return make_read_only(path + "/" + entry.d_name); }));
   if (::fchmod(fd.get(), 0555) != 0) return host_error(errno, "cannot make " + path + " read-only");
   return {};
 }

@@ -1,12 +1,11 @@
 #include "sum-verify/dirhash.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <memory>
 
+#include "base/directory.h"
 #include "base/files.h"
 
 namespace sandbox_run::sum_verify {
@@ -16,10 +15,6 @@ constexpr int kMaxTreeDepth = 256;
 
 bool by_name(const HashedFile& a, const HashedFile& b) { return a.name < b.name; }
 
-struct DirectoryCloser {
-  void operator()(DIR* directory) const { ::closedir(directory); }
-};
-
 // Walks one directory after the other; holds what the recursion shares.
 class TreeHasher {
  public:
@@ -28,18 +23,9 @@ class TreeHasher {
   Status walk(int dir_fd, const std::string& prefix, int depth) {
     if (depth > kMaxTreeDepth)
       return input_error(prefix + ": deeper than " + std::to_string(kMaxTreeDepth) + " levels");
-    TRY(UniqueFd listing, open_beneath(dir_fd, ".", O_RDONLY | O_DIRECTORY, 0));
-    std::unique_ptr<DIR, DirectoryCloser> directory(::fdopendir(listing.get()));
-    if (!directory) return host_error(errno, "list " + prefix);
-    listing.release();
-    while (true) {
-      errno = 0;
-      const dirent* entry = ::readdir(directory.get());
-      if (entry == nullptr) return errno == 0 ? Status{} : Status{host_error(errno, "list " + prefix)};
-      const std::string name = entry->d_name;
-      if (name == "." || name == "..") continue;
-      TRY_STATUS(visit(dir_fd, name, prefix + "/" + name, depth));
-    }
+    return for_each_entry(dir_fd, prefix, [&](const dirent& entry) {
+      return visit(dir_fd, entry.d_name, prefix + "/" + entry.d_name, depth);
+    });
   }
 
  private:
