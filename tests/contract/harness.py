@@ -21,9 +21,15 @@ import leftovers  # noqa: E402  (found through the path above)
 CLI = os.environ.get("SANDBOX_RUN", os.path.join(TOP, "build", "release", "bin", "sandbox-run"))
 STATE = os.environ.get("SANDBOX_RUN_STATE") or os.path.join(TOP, "build", "test-state")
 os.environ["SANDBOX_RUN_STATE"] = STATE
-with open(os.path.join(TOP, "docs", "report.v1.schema.json")) as schema_file:
-    SCHEMA = json.load(schema_file)
-VALIDATOR = jsonschema.validators.validator_for(SCHEMA)(SCHEMA)
+
+
+def validator(name):
+    with open(os.path.join(TOP, "docs", name + ".v1.schema.json")) as file:
+        schema = json.load(file)
+    return jsonschema.validators.validator_for(schema)(schema)
+
+
+VALIDATORS = {name: validator(name) for name in ("report", "trace", "doctor")}
 
 
 class Done:
@@ -108,8 +114,12 @@ class Case(unittest.TestCase):
         return report
 
     def check_report(self, report):
-        problems = sorted(VALIDATOR.iter_errors(report), key=lambda e: list(map(str, e.path)))
-        self.assertEqual([], ["%s: %s" % ("/".join(map(str, p.path)), p.message) for p in problems], json.dumps(report))
+        self.check(report, "report")
+
+    def check(self, instance, schema):
+        problems = sorted(VALIDATORS[schema].iter_errors(instance), key=lambda e: list(map(str, e.path)))
+        self.assertEqual([], ["%s: %s" % ("/".join(map(str, p.path)), p.message) for p in problems],
+                         json.dumps(instance))
 
     # ── assertions ───────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -34,6 +34,7 @@ class Host(Case):
 
     def test_doctor_json_names_each_wall(self):
         report = json.loads(self.run_cli("doctor", "--json").out)
+        self.check(report, "doctor")
         walls = [p for p in report["probes"] if p["kind"] == "wall"]
         self.assertTrue(report["accepted"])
         self.assertGreater(len(walls), 5)

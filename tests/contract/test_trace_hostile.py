@@ -3,7 +3,7 @@ they claim is shown beside what the kernel saw; their verdict is the one they wo
 import json
 import os
 
-from tracing import SUITE_LIMITS, Trace, TraceCase, rule, rules
+from tracing import SUITE_LIMITS, TraceCase, rule, rules
 
 # What a hostile program can reach: everything in its own memory. The linker lets neither go:linkname nor assembly name
 # the hook runtime's variables, so it looks for the two shared mappings by their magic words, a page at a time, and for
@@ -151,8 +151,7 @@ class Hostile(TraceCase):
         self.check_report(self.its_report)
         self.assertEqual((self.its_report["verdict"], self.its_report["exit_code"], self.done.status),
                          ("ok" if exit_code == 0 else "runtime_error", exit_code, exit_code), self.done)
-        with open(out) as f:
-            return Trace(f.read())
+        return self.read_trace(out)
 
     def test_control_an_honest_program_is_explained_and_nothing_is_forged(self):
         trace = self.hostile(

@@ -68,8 +68,15 @@ class TraceCase(Case):
         self.done = self.run_cli("run", "--trace", words, "--trace-out", out, *SUITE_LIMITS, *flags, source,
                                  timeout=400, **more)
         self.assert_status(self.done, status)
-        with open(out) as f:
-            return Trace(f.read())
+        return self.read_trace(out)
+
+    def read_trace(self, path):
+        """An export, held against its schema: all kinds of line, not all of a hundred thousand."""
+        with open(path) as f:
+            trace = Trace(f.read())
+        for line in trace.lines[:200] + trace.lines[-50:]:
+            self.check(line, "trace")
+        return trace
 
     def traced_report(self, source, rules_or_sets, *flags):
         words = self.rules_file(rules_or_sets) if "\n" in rules_or_sets else rules_or_sets
@@ -94,8 +101,7 @@ class TraceCase(Case):
         out, err = process.communicate(b"\n", timeout=60)
         self.assertEqual(process.returncode, 0, err)
         self.rest = out
-        with open(os.path.join(self.dir, "trace.jsonl")) as f:
-            return Trace(f.read())
+        return self.read_trace(os.path.join(self.dir, "trace.jsonl"))
 
     def trace_command(self, *words, status=0):
         done = self.run_cli("trace", *words)
