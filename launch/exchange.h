@@ -30,7 +30,6 @@ struct Exchange {
   std::uint32_t filter;         // offset of sock_filter[]
   std::uint32_t filter_length;  // instructions
   std::uint32_t pause_number;   // system call that the filter hands to the supervisor before the program's exec
-  std::uint32_t compact_size;   // bytes from the start that hold all of the above; the rest is for start()
   std::int32_t exec_errno;      // written by pid 2 when its execveat returns
   std::int32_t wait_killable;   // written by pid 2: the filter has WAIT_KILLABLE_RECV
 };

@@ -288,7 +288,6 @@ Status encode(const std::vector<ScriptRow>& rows, const std::vector<sock_filter>
   exchange->filter = filter_at;
   exchange->filter_length = static_cast<std::uint32_t>(filter.size());
   exchange->pause_number = pause_number;
-  exchange->compact_size = static_cast<std::uint32_t>(end);
   std::memcpy(base + filter_at, filter.data(), filter.size() * sizeof(sock_filter));
   Row* out = reinterpret_cast<Row*>(base + rows_at);
   std::uint32_t text = text_at;

@@ -74,8 +74,7 @@ struct Report {
   std::string message;           // one line: what happened, by how much, what to do; empty for ok
   std::vector<Diagnostic> diagnostics;
   std::vector<std::string> notes;  // what was left out or ignored of the submission
-  launch::Facts facts;             // meaningful where `ran`
-  bool ran = false;
+  launch::Facts facts;             // empty where nothing was launched
   LimitsSection limits;
   std::vector<std::string> limits_hit;
   VerifySection verify;

@@ -60,12 +60,6 @@ TEST(Report, ExitStatusIsTheProgramsOwnWhereItEndedByItself) {
   EXPECT_EQ(report.exit_status(), 122);
 }
 
-TEST(Report, EveryVerdictHasItsNameAndBack) {
-  EXPECT_EQ(verdict_from_name("syscall_denied"), Verdict::syscall_denied);
-  EXPECT_EQ(verdict_name(Verdict::internal_error), "internal_error");
-  EXPECT_FALSE(verdict_from_name("accepted"));
-}
-
 TEST(Report, TheDocumentationHasEveryVerdict) {
   ASSERT_OK_AND_ASSIGN(std::string page, read_file(SANDBOX_RUN_SOURCE_DIR "/docs/report.md", Bytes{1 << 20}));
   const auto add = [&](Verdict verdict) {

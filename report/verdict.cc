@@ -24,10 +24,4 @@ std::string_view verdict_name(Verdict verdict) { return row(verdict).name; }
 std::string_view verdict_meaning(Verdict verdict) { return row(verdict).meaning; }
 int fixed_exit_status(Verdict verdict) { return row(verdict).exit_status; }
 
-std::optional<Verdict> verdict_from_name(std::string_view name) {
-  for (const Row& candidate : kRows)
-    if (candidate.name == name) return candidate.verdict;
-  return std::nullopt;
-}
-
 }  // namespace sandbox_run::report

@@ -1,7 +1,6 @@
 // Verdict: how a request ended, in the one vocabulary that the report, the exit status and every door share.
 #pragma once
 
-#include <optional>
 #include <string_view>
 
 namespace sandbox_run::report {
@@ -33,7 +32,6 @@ enum class Verdict {
 
 std::string_view verdict_name(Verdict verdict);
 std::string_view verdict_meaning(Verdict verdict);
-std::optional<Verdict> verdict_from_name(std::string_view name);
 // -1 where the program's own end decides: its exit code, or 128 + signal.
 int fixed_exit_status(Verdict verdict);
 

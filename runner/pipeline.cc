@@ -34,6 +34,9 @@ using report::Report;
 using report::Stage;
 using report::Verdict;
 
+namespace {
+
+// 16 hexadecimal digits from the kernel's random source: a report's id and a run's name.
 std::string random_id() {
   std::uint64_t bits = 0;
   // Without GRND_NONBLOCK it fails for no reason but a signal, which cannot interrupt 8 bytes.
@@ -41,8 +44,6 @@ std::string random_id() {
   }
   return fmt::format("{:016x}", bits);
 }
-
-namespace {
 
 Diagnostic to_diagnostic(const sum_verify::Finding& finding) {
   using Class = sum_verify::Finding::Class;
@@ -422,7 +423,6 @@ class Pipeline::Road {
           if (!request_.hash_program) program_.reset();
           return sandbox->wait(pipeline_.cancel_fd_, traced.get());
         }));
-    report_.ran = true;
     if (traced) report_.trace = traced->finish();
     judge();
     collect(request_.collect, sandbox->scratch(), request_.limits.scratch, report_.notes);

@@ -59,7 +59,4 @@ class Pipeline {
   std::function<void(const report::Report&)> on_cancel_;
 };
 
-// 16 hexadecimal digits from the kernel's random source: a report's id and a run's name.
-std::string random_id();
-
 }  // namespace sandbox_run::runner

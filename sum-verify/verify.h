@@ -2,7 +2,6 @@
 // compiler reads has not passed here.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
