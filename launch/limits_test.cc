@@ -83,10 +83,16 @@ TEST_F(RunLimits, MemoryIsHeldByTheKernel) {
 
 TEST_F(RunLimits, TheScratchsShareOfMemoryIsNotTheProgramsToUse) {
   Plan big_scratch = plan();
-  big_scratch.scratch = 64_MiB;
+  big_scratch.scratch = big_scratch.rlimits.file_size = 64_MiB;
   big_scratch.cgroup.memory = big_scratch.memory + big_scratch.scratch;
+  std::get<TmpfsMount>(big_scratch.mounts.back()).size = big_scratch.scratch;
   ASSERT_OK_AND_ASSIGN(const Facts facts, run(big_scratch, {"alloc-sleep", "90"}));
   EXPECT_EQ(facts.ended, EndedBySupervisor::memory);
+  ASSERT_OK_AND_ASSIGN(const Facts shared, run(big_scratch, {"alloc-shared-sleep", "90"}));
+  EXPECT_EQ(shared.ended, EndedBySupervisor::memory) << "a shared mapping is memory, not a file";
+  ASSERT_OK_AND_ASSIGN(const Facts file, run(big_scratch, {"fill-and-alloc-sleep", "/tmp/file", "50"}));
+  EXPECT_EQ(file.ended, EndedBySupervisor::none) << "control: a file in scratch is on top of it";
+  EXPECT_GT(file.usage.memory_peak, big_scratch.memory);
 }
 
 TEST_F(RunLimits, ProcessesAreBoundedAndCounted) {
