@@ -315,6 +315,13 @@ class Canceled(Case):
         process.send_signal(signal.SIGINT)
         self.assertEqual(process.communicate(timeout=20)[0], b"caught\n")
 
+    def test_sigquit_shows_where_the_program_is_as_in_a_shell(self):
+        process, _ = self.interrupted(signal.SIGQUIT)
+        self.assertEqual(process.returncode, 2)
+        said = process.stderr.read()
+        self.assertIn(b"SIGQUIT: quit", said)
+        self.assertIn(b"main.main()", said)
+
     def test_a_program_that_ignores_the_signal_is_ended_after_2_seconds(self):
         body = 'signal.Ignore(os.Interrupt)\n\tfmt.Println("ready")\n\ttime.Sleep(time.Minute)'
         process = self.start("run", self.program(body, "fmt", "os", "os/signal", "time"))
