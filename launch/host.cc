@@ -151,6 +151,9 @@ Result<HostState> open_host_state() {
   TRY_STATUS(fill_standard_descriptors());
   // A sink that closes is an EPIPE to us; ignored signals do not reach the sandbox, which starts with defaults.
   ::signal(SIGPIPE, SIG_IGN);
+  // Ignored by whoever started us, it would stay ignored in init as well, and the kernel would reap for both: no wait
+  // would learn how anything ended.
+  ::signal(SIGCHLD, SIG_DFL);
   HostState state;
   state.is_root = ::geteuid() == 0;
   auto ready = state.is_root ? close_ourselves() : enter_own_namespaces();

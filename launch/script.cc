@@ -137,11 +137,16 @@ void add_limit_rows(const Plan& plan, Rows& rows) {
       {RLIMIT_MEMLOCK, "memlock", kLockedMemory},
       {RLIMIT_SIGPENDING, "sigpending", kPendingSignals},
       {RLIMIT_MSGQUEUE, "msgqueue", 0},
+      // The cgroup limits memory. A caller's own lower limit would end the program by a failure that is not its own.
+      {RLIMIT_AS, "as", RLIM_INFINITY},
+      {RLIMIT_DATA, "data", RLIM_INFINITY},
       {RLIMIT_NICE, "nice", 0},
       {RLIMIT_RTPRIO, "rtprio", 0},
   };
   for (const auto& limit : limits) {
-    ScriptRow& row = rows.add(Step::limit_set, fmt::format("{} {}", limit.name, limit.value));
+    ScriptRow& row =
+        rows.add(Step::limit_set, limit.value == RLIM_INFINITY ? fmt::format("{} unlimited", limit.name)
+                                                               : fmt::format("{} {}", limit.name, limit.value));
     row.a = limit.resource;
     row.b = static_cast<std::int64_t>(limit.value);
   }
