@@ -37,8 +37,7 @@ struct BuildFailure {
 
 struct BuildOutcome {
   std::optional<Artifact> artifact;
-  BuildFailure failure;   // meaningful where there is no artifact
-  bool canceled = false;  // ended through Request::cancel_fd; then there is neither
+  BuildFailure failure;  // meaningful where there is no artifact
 };
 
 }  // namespace sandbox_run::go_build

@@ -233,7 +233,8 @@ class Build {
   // nullopt: `outcome` says why.
   Result<std::optional<SealedProgram>> make(const BuildTarget& target, BuildOutcome& outcome) {
     TRY(launch::Host * host_of_all, host());
-    TRY(StdCache std_library, std_cache(*host_of_all, toolchain_, request_.state_directory, narrator_));
+    TRY(StdCache std_library,
+        std_cache(*host_of_all, toolchain_, request_.state_directory, narrator_, request_.cancel_fd));
     std::string id = unique_id("build");
     TRY(auto run, store::RunDirectory::create(request_.state_directory, id));
     TRY(OutputFile output, make_output_file(run.path()));
@@ -275,7 +276,8 @@ class Build {
   Result<std::optional<SealedProgram>> make_hooked(launch::Host& walls, const StdCache& std_library, BuildPaths paths,
                                                    BuildTarget target, const std::string& run_directory,
                                                    const OutputFile& output, BuildOutcome& outcome) {
-    TRY(const HookTool tool, hook_tool(walls, toolchain_, std_library, request_.state_directory, narrator_));
+    TRY(const HookTool tool,
+        hook_tool(walls, toolchain_, std_library, request_.state_directory, narrator_, request_.cancel_fd));
     const HookInput input{walls,         toolchain_,        tool, *request_.hooks, request_.state_directory,
                           run_directory, request_.cancel_fd};
     add_hook_mounts(tool, *request_.hooks, paths);
@@ -315,10 +317,6 @@ class Build {
                                               BuildOutcome& outcome) {
     for (const auto& call : facts.denied)
       narrator_.note(fmt::format("the build's system call {} was denied {} times", call.syscall, call.count));
-    if (facts.ended == launch::EndedBySupervisor::canceled) {
-      outcome.canceled = true;
-      return std::optional<SealedProgram>();
-    }
     if (!facts.status || !facts.status->exited || facts.status->exit_code != 0) {
       SubmittedFiles submitted;
       submitted.directory = submission_.module;
@@ -362,8 +360,9 @@ struct RewriterRoom {
       TRY(room.own_host, launch::Host::open());
       room.host = room.own_host.get();
     }
-    TRY(room.std_library, std_cache(*room.host, toolchain, request.state_directory, narrator));
-    TRY(room.tool, hook_tool(*room.host, toolchain, room.std_library, request.state_directory, narrator));
+    TRY(room.std_library, std_cache(*room.host, toolchain, request.state_directory, narrator, request.cancel_fd));
+    TRY(room.tool,
+        hook_tool(*room.host, toolchain, room.std_library, request.state_directory, narrator, request.cancel_fd));
     TRY(auto run, store::RunDirectory::create(request.state_directory, unique_id("hooks")));
     room.run = std::make_unique<store::RunDirectory>(std::move(run));
     room.paths.goroot = toolchain.goroot;

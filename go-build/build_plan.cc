@@ -103,7 +103,8 @@ launch::Plan build_plan(const BuildPaths& paths, const Limits& limits, std::stri
   launch::Plan plan;
   plan.id = std::move(id);
   plan.profile_name = "go-build";
-  plan.exec_once = false;  // the go command executes compile, asm and link
+  plan.cancel_at_once = true;  // what ends well in spite of a signal would make it forgotten
+  plan.exec_once = false;      // the go command executes compile, asm and link
   plan.on_denied = launch::OnDenied::error;
   plan.working_directory = at(inside::kSource);
   if (paths.directory != ".") plan.working_directory += "/" + paths.directory;

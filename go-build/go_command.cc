@@ -118,6 +118,12 @@ Status Tool::start(const BuildCommand& command, int messages_fd, Bytes capture) 
   return sandbox_->start(program, streams);
 }
 
+Result<launch::Facts> Tool::wait(int cancel_fd) {
+  TRY(launch::Facts facts, sandbox_->wait(cancel_fd));
+  if (facts.ended == launch::EndedBySupervisor::canceled) return host_error(ECANCELED, "building");
+  return facts;
+}
+
 Result<launch::Facts> run_go(launch::Host& host, launch::Plan plan, const Toolchain& toolchain,
                              const BuildCommand& command, int messages_fd, int cancel_fd) {
   TRY(Tool go, Tool::prepare(host, std::move(plan), toolchain, "bin/go"));

@@ -35,7 +35,8 @@ class Tool {
   // `executable` is borrowed.
   static Result<Tool> prepare(launch::Host& host, launch::Plan plan, int executable);
   Status start(const BuildCommand& command, int messages_fd, Bytes capture = kCapturedMessages);
-  Result<launch::Facts> wait(int cancel_fd) { return sandbox_->wait(cancel_fd); }
+  // Fails with: ECANCELED where `cancel_fd` ended it.
+  Result<launch::Facts> wait(int cancel_fd);
 
  private:
   std::unique_ptr<launch::Sandbox> sandbox_;

@@ -50,8 +50,8 @@ Result<std::string> digest_of(const std::string& directory) {
 // One making of one tool: what both of its steps share.
 class Making {
  public:
-  Making(launch::Host& host, const Toolchain& toolchain, std::string run, BuildPaths paths)
-      : host_(host), toolchain_(toolchain), run_(std::move(run)), paths_(std::move(paths)) {}
+  Making(launch::Host& host, const Toolchain& toolchain, std::string run, BuildPaths paths, int cancel_fd)
+      : host_(host), toolchain_(toolchain), run_(std::move(run)), paths_(std::move(paths)), cancel_fd_(cancel_fd) {}
 
   Status rewriter(const std::string& result) {
     BuildTarget target;
@@ -60,7 +60,7 @@ class Making {
     BuildPaths paths = paths_;
     paths.output_file = output;
     TRY(launch::Facts facts, run_go(host_, build_plan(paths, limits_, unique_id("hook-tool"), std::time(nullptr)),
-                                    toolchain_, build_command(target, limits_, processors()), -1, -1));
+                                    toolchain_, build_command(target, limits_, processors()), -1, cancel_fd_));
     return keep(facts, output, result, 0555);
   }
 
@@ -75,7 +75,7 @@ class Making {
                          "--source", fmt::format("{}/runtime", inside::kSource),
                          "-o",       std::string(inside::kOutput)};
     TRY(launch::Facts facts, run_tool(host_, build_plan(paths, limits_, unique_id("hook-tool"), std::time(nullptr)),
-                                      executable.get(), command, -1));
+                                      executable.get(), command, cancel_fd_));
     return keep(facts, output, result, 0444);
   }
 
@@ -99,11 +99,12 @@ class Making {
   const Toolchain& toolchain_;
   std::string run_;
   BuildPaths paths_;
+  int cancel_fd_;
   Limits limits_ = tool_limits();
 };
 
 Status make_tool(launch::Host& host, const Toolchain& toolchain, const StdCache& std_library,
-                 const std::string& state_directory, const std::string& directory) {
+                 const std::string& state_directory, int cancel_fd, const std::string& directory) {
   TRY(auto run, store::RunDirectory::create(state_directory, unique_id("hook-tool")));
   BuildPaths paths;
   paths.goroot = toolchain.goroot;
@@ -111,7 +112,7 @@ Status make_tool(launch::Host& host, const Toolchain& toolchain, const StdCache&
   paths.source = run.path() + "/source";
   paths.std_cache = std_library.path;
   TRY_STATUS(write_sources(paths.source));
-  Making making(host, toolchain, run.path(), std::move(paths));
+  Making making(host, toolchain, run.path(), std::move(paths), cancel_fd);
   TRY_STATUS(making.rewriter(directory + "/rewriter"));
   TRY_STATUS(making.runtime(directory + "/rewriter", directory + "/runtime.a"));
   TRY(const std::string digests, digest_of(directory));
@@ -127,7 +128,7 @@ Sha256Digest hook_sources_digest() {
 }
 
 Result<HookTool> hook_tool(launch::Host& host, const Toolchain& toolchain, const StdCache& std_library,
-                           const std::string& state_directory, Narrator& narrator) {
+                           const std::string& state_directory, Narrator& narrator, int cancel_fd) {
   TRY(const std::string what, identity(toolchain));
   const Sha256Digest key = sha256(fmt::format("{}\n{}\n{}", kRecipe, what, hook_sources_digest().hex()));
   const std::string directory = state_directory + "/hook-tools";
@@ -138,7 +139,7 @@ Result<HookTool> hook_tool(launch::Host& host, const Toolchain& toolchain, const
   TRY(tool.held, store::fill_and_hold(path, [&](const std::string& temporary) {
         made = true;
         narrator.note(fmt::format("building the hook rewriter with {}, once", toolchain.version));
-        return make_tool(host, toolchain, std_library, state_directory, temporary);
+        return make_tool(host, toolchain, std_library, state_directory, cancel_fd, temporary);
       }));
   TRY(const std::string digests, digest_of(path));
   TRY(const std::string recorded, read_file(path + "/digests", Bytes{4096}));

@@ -106,7 +106,6 @@ Status fill(const HookInput& input, const StdCache& std_library, const hooks::Ho
   BuildCommand command = std_command(limits, processors(), hook_flags(plan, true), plan.dependencies);
   TRY(launch::Facts facts, run_go(input.host, build_plan(paths, limits, id, std::time(nullptr)), input.toolchain,
                                   command, -1, input.cancel_fd));
-  if (facts.ended == launch::EndedBySupervisor::canceled) return host_error(ECANCELED, "compiling with hooks");
   if (!ended_well(facts))
     return host_error(fmt::format("cannot compile the standard library of {} with the hooks of {}: {}",
                                   input.toolchain.version, input.hooks.rules_file, describe_end(facts)));

@@ -114,8 +114,6 @@ class ProgressReader {
 };
 
 Status ended_well(const launch::Facts& facts, const Toolchain& toolchain) {
-  if (facts.ended == launch::EndedBySupervisor::canceled)
-    return host_error(ECANCELED, "compiling the standard library");
   if (facts.status && facts.status->exited && facts.status->exit_code == 0) return {};
   Error error = host_error(fmt::format("cannot compile the standard library of {} at {}: {}", toolchain.version,
                                        toolchain.goroot, describe_end(facts)));
@@ -128,9 +126,9 @@ Status ended_well(const launch::Facts& facts, const Toolchain& toolchain) {
 // what it compiled: a package without a file is noticed here, or programs would be told that they import what does not
 // exist.
 Result<std::string> list_packages(launch::Host& host, const Toolchain& toolchain, const BuildPaths& paths,
-                                  const Limits& limits) {
+                                  const Limits& limits, int cancel_fd) {
   TRY(launch::Facts facts, run_go(host, build_plan(paths, limits, unique_id("std-list"), ::time(nullptr)), toolchain,
-                                  std_list_command(limits, processors()), -1, -1));
+                                  std_list_command(limits, processors()), -1, cancel_fd));
   TRY_STATUS(ended_well(facts, toolchain));
   const std::string prefix = std::string(inside::kCache) + "/";
   std::string packages;
@@ -154,7 +152,7 @@ Result<std::string> list_packages(launch::Host& host, const Toolchain& toolchain
 
 // `run`: a directory that only we may enter, because the cache itself must be writable for the build's user.
 Status compile_into(const std::string& temporary, const std::string& run, const std::string& id, launch::Host& host,
-                    const Toolchain& toolchain, Narrator& narrator) {
+                    const Toolchain& toolchain, Narrator& narrator, int cancel_fd) {
   const Limits limits = fill_limits();
   std::string cache = run + "/cache";
   TRY_STATUS(make_directories(cache));
@@ -167,10 +165,10 @@ Status compile_into(const std::string& temporary, const std::string& run, const 
   ProgressReader progress(narrator, count_packages(toolchain.goroot));
   TRY_STATUS(progress.start());
   TRY(launch::Facts facts, run_go(host, build_plan(paths, limits, id, ::time(nullptr)), toolchain,
-                                  std_command(limits, processors()), progress.descriptor(), -1));
+                                  std_command(limits, processors()), progress.descriptor(), cancel_fd));
   progress.finish();
   TRY_STATUS(ended_well(facts, toolchain));
-  TRY(std::string packages, list_packages(host, toolchain, paths, limits));
+  TRY(std::string packages, list_packages(host, toolchain, paths, limits, cancel_fd));
   TRY_STATUS(replace_file(temporary + "/packages", packages, 0444));
   return move_cache(cache, temporary + "/cache");
 }
@@ -184,13 +182,13 @@ Error no_room(const Toolchain& toolchain, const std::string& state_directory, By
 }
 
 Status fill(launch::Host& host, const Toolchain& toolchain, const std::string& state_directory, Narrator& narrator,
-            const std::string& temporary) {
+            int cancel_fd, const std::string& temporary) {
   TRY(Bytes before, free_space(state_directory));
   if (before < kLeastRoom) return no_room(toolchain, state_directory, before, "");
   std::string id = unique_id("std");
   TRY(auto run, store::RunDirectory::create(state_directory, id));
-  Status filled = compile_into(temporary, run.path(), id, host, toolchain, narrator);
-  if (filled) return filled;
+  Status filled = compile_into(temporary, run.path(), id, host, toolchain, narrator, cancel_fd);
+  if (filled || filled.error().sys_errno == ECANCELED) return filled;
   // While what was compiled is still there: the go command's words alone would blame a package.
   TRY(Bytes after, free_space(state_directory));
   if (after < kNoRoom || is_out_of_space(filled.error().sys_errno))
@@ -210,7 +208,7 @@ Status move_cache(const std::string& filled, const std::string& to) {
 }
 
 Result<StdCache> std_cache(launch::Host& host, const Toolchain& toolchain, const std::string& state_directory,
-                           Narrator& narrator) {
+                           Narrator& narrator, int cancel_fd) {
   TRY(std::string what, identity(toolchain));
   Sha256Digest key = sha256(fmt::format("{}\n{}", kRecipe, what));
   std::string directory = state_directory + "/std";
@@ -220,7 +218,7 @@ Result<StdCache> std_cache(launch::Host& host, const Toolchain& toolchain, const
   StdCache cache;
   TRY(cache.held, store::fill_and_hold(path, [&](const std::string& temporary) {
         filled = true;
-        return fill(host, toolchain, state_directory, narrator, temporary);
+        return fill(host, toolchain, state_directory, narrator, cancel_fd, temporary);
       }));
   cache.path = path + "/cache";
   cache.packages_path = path + "/packages";

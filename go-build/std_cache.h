@@ -24,6 +24,6 @@ Status move_cache(const std::string& filled, const std::string& to);
 // Finds it or fills it, one process at a time: about 20 s and 260 MB, told to `narrator`.
 // Fails with: Fault::host and the go command's words where it cannot be filled; ENOSPC where the disk is why.
 Result<StdCache> std_cache(launch::Host& host, const Toolchain& toolchain, const std::string& state_directory,
-                           Narrator& narrator);
+                           Narrator& narrator, int cancel_fd = -1);
 
 }  // namespace sandbox_run::go_build

@@ -206,7 +206,7 @@ class Canceling : public RunLimits {
     RunLimits::SetUp();
   }
   // Sends SIGINT to ourselves once the program has said "ready", `count` times.
-  Result<Facts> run_canceled(const std::string& what, int count) {
+  Result<Facts> run_canceled(const std::string& what, int count, bool at_once = false) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) return self_error("pipe");
     const UniqueFd read_end(ends[0]);
@@ -221,7 +221,9 @@ class Canceling : public RunLimits {
     });
     Streams streams = captured();
     streams.output = write_end.get();
-    auto facts = run(plan(), {what}, streams, cancel_.get());
+    Plan canceled = plan();
+    canceled.cancel_at_once = at_once;
+    auto facts = run(canceled, {what}, streams, cancel_.get());
     write_end.reset();
     signaller.join();
     return facts;
@@ -235,6 +237,13 @@ TEST_F(Canceling, TheFirstSignalIsTheProgramsToHandle) {
   EXPECT_EQ(facts.ended, EndedBySupervisor::none);
   EXPECT_EQ(facts.status->exit_code, 42);
   EXPECT_EQ(facts.stdout_stream.captured, "ready\ninterrupted\n");
+}
+
+TEST_F(Canceling, AtOnceWhereThePlanSaysSo) {
+  ASSERT_OK_AND_ASSIGN(const Facts facts, run_canceled("wait-interrupt", 1, true));
+  EXPECT_EQ(facts.ended, EndedBySupervisor::canceled);
+  EXPECT_EQ(facts.cancel_signal, 0);
+  EXPECT_EQ(facts.stdout_stream.captured, "ready\n");
 }
 
 TEST_F(Canceling, DyingOfItIsBeingCanceled) {

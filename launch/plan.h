@@ -72,8 +72,9 @@ struct Plan {
   seccomp_profiles::Filter watched;
   bool exec_once = true;
   OnDenied on_denied = OnDenied::error;
-  std::vector<Mount> mounts;  // beside the base tree (/etc, /dev, zoneinfo, CA bundle), which every root has
-  bool proc = false;          // --proc: subset=pid
+  bool cancel_at_once = false;  // the first signal ends the run; else it goes to the program, and only a second does
+  std::vector<Mount> mounts;    // beside the base tree (/etc, /dev, zoneinfo, CA bundle), which every root has
+  bool proc = false;            // --proc: subset=pid
   bool base_tree = true;
   std::string working_directory = "/work";
   Network network = Network::none;

@@ -154,7 +154,7 @@ void Supervision::serve_cancel() {
     cancel_fd_ = -1;
     return;
   }
-  if (cancel_deadline_ || dead_) return end(EndedBySupervisor::canceled);
+  if (plan_.cancel_at_once || cancel_deadline_ || dead_) return end(EndedBySupervisor::canceled);
   cancel_signal_ = static_cast<int>(info.ssi_signo);
   cancel_deadline_ = Clock::now() + kCancelGrace;
   ::syscall(SYS_pidfd_send_signal, sandbox_.program.get(), cancel_signal_, nullptr, 0);

@@ -110,6 +110,11 @@ class Pipeline::Road {
   // An Error ended the road at the stage it had come to.
   void stopped_by(const Error& error) {
     report_.message = error.what;
+    if (error.sys_errno == ECANCELED) {
+      report_.verdict = Verdict::canceled;
+      report_.message = "canceled while it was built";
+      return;
+    }
     if (is_out_of_space(error.sys_errno) && error.what.find(pipeline_.state_directory_) != std::string::npos)
       report_.message +=
           "; make room there ('sandbox-run cache list' shows what is kept, 'cache clear' removes it), or "
@@ -385,10 +390,9 @@ class Pipeline::Road {
     }
     const go_build::BuildFailure& failure = outcome.failure;
     report_.build->wall_time = failure.wall_time;
-    report_.verdict = outcome.canceled                                       ? Verdict::canceled
-                      : failure.limit == go_build::BuildFailure::Limit::none ? Verdict::build_failed
-                                                                             : Verdict::build_limit_exceeded;
-    report_.message = outcome.canceled ? "canceled while it was built" : failure.message;
+    report_.verdict =
+        failure.limit == go_build::BuildFailure::Limit::none ? Verdict::build_failed : Verdict::build_limit_exceeded;
+    report_.message = failure.message;
     report_.build_output = failure.output + (failure.output_truncated ? "(there was more; it is left out)\n" : "");
     report_.diagnostics.insert(report_.diagnostics.end(), failure.diagnostics.begin(), failure.diagnostics.end());
   }

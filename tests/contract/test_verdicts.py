@@ -1,4 +1,5 @@
 """Every verdict with its exit status, each beside a control: the same program where the limit or the wall is not hit."""
+import os
 import signal
 import time
 
@@ -302,6 +303,15 @@ class Canceled(Case):
                 process, seconds = self.interrupted(number)
                 self.assertEqual(process.returncode, 130, process.stderr.read())
                 self.assertLess(seconds, 3)
+
+    def test_a_signal_is_not_forgotten_whenever_it_comes(self):
+        for delay_ms, flags in [(ms, ()) for ms in range(60, 460, 50)] + [(ms, ("--trace", "std:files")) for ms in (200, 500)]:
+            with self.subTest((delay_ms, flags)):
+                body = 'fmt.Println("%s")\n\ttime.Sleep(time.Minute)' % os.urandom(8).hex()
+                process = self.start("run", *flags, self.program(body, "fmt", "time"))
+                time.sleep(delay_ms / 1000)
+                process.send_signal(signal.SIGTERM)
+                self.assertEqual(process.wait(10), 130, process.stderr.read())
 
     def test_a_program_that_handles_the_signal_may_end_by_itself(self):
         body = '''
