@@ -5,9 +5,11 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bitset>
 
 #include "base/files.h"
@@ -109,6 +111,21 @@ Status close_ourselves() {
   return {};
 }
 
+// A hard limit below what a launch sets inside (a hardened host has core at 0) would fail every launch, for nobody
+// inside may raise one. Our own soft limits stay what the caller wanted. What cannot be lifted, limit.set will name.
+void lift_hard_limits() {
+  constexpr rlim_t kMostOpenFiles = 1u << 20;  // no more than fs.nr_open is ever granted
+  for (const auto resource : {RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_CORE, RLIMIT_NOFILE, RLIMIT_STACK, RLIMIT_MEMLOCK,
+                              RLIMIT_SIGPENDING, RLIMIT_AS, RLIMIT_DATA}) {
+    rlimit limit{};
+    if (::getrlimit(resource, &limit) != 0) continue;
+    const rlim_t wanted = resource == RLIMIT_NOFILE ? std::max(limit.rlim_max, kMostOpenFiles) : RLIM_INFINITY;
+    if (limit.rlim_max >= wanted) continue;
+    limit.rlim_max = wanted;
+    (void)::setrlimit(resource, &limit);
+  }
+}
+
 // The launch duplicates over 0, 1 and 2: no descriptor of ours may be one of them.
 Status fill_standard_descriptors() {
   for (int fd = 0; fd <= 2; ++fd)
@@ -156,6 +173,7 @@ Result<HostState> open_host_state() {
   ::signal(SIGCHLD, SIG_DFL);
   HostState state;
   state.is_root = ::geteuid() == 0;
+  if (state.is_root) lift_hard_limits();
   auto ready = state.is_root ? close_ourselves() : enter_own_namespaces();
   if (!ready) return std::move(ready).error();
   TRY(state.init_file, sealed_memfd("sandbox-init", init_image(), true));

@@ -239,10 +239,22 @@ class Host(Case):
         source = self.file("main.go", go("os.Exit(3)", "os"))
         self.assert_status(self.run_cli("run", source, preexec_fn=ignore), 3)
 
-    def test_a_memory_limit_of_the_callers_own_is_not_the_programs_failure(self):
+    def test_a_hard_core_limit_of_0_changes_nothing(self):
+        def limit():
+            for which in (resource.RLIMIT_CORE, resource.RLIMIT_MEMLOCK):
+                resource.setrlimit(which, (0, 0))
+        self.assertEqual(self.run_cli("run", self.file("main.go", HELLO), preexec_fn=limit).out, b"hello\n")
+
+    def test_a_memory_rlimit_of_the_callers_is_lifted_or_in_the_way_and_never_the_programs_failure(self):
         limit = lambda: resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))  # noqa: E731
-        done = self.run_cli("run", self.file("main.go", HELLO), preexec_fn=limit)
-        self.assert_refused(done, 125, "limit.set", "data unlimited", "ulimit")
+        source = self.program("held := make([]byte, 1100<<20)\n\tfmt.Println(len(held)>>20)", "fmt")
+        done = self.run_cli("run", "--memory", "1500MiB", source, preexec_fn=limit)
+        with open("/proc/self/status") as f:
+            capabilities = int(next(line for line in f if line.startswith("CapEff")).split()[1], 16)
+        if capabilities >> 24 & 1:  # CAP_SYS_RESOURCE
+            self.assertEqual((done.status, done.out), (0, b"1100\n"), repr(done))
+        else:
+            self.assert_refused(done, 125, "limit.set", "data unlimited", "ulimit")
 
     def test_the_file_descriptor_limit_is_125_and_leaves_nothing(self):
         script = 'ulimit -n 12; exec "$0" run "$1"'
