@@ -111,6 +111,18 @@ Status close_ourselves() {
   return {};
 }
 
+// Id maps are written by process id below /proc: in a /proc of another pid namespace that is another process.
+Status check_proc() {
+  char self[32] = {};
+  if (::readlink("/proc/self", self, sizeof self - 1) < 0)
+    return host_error(errno, "cannot read /proc/self; mount /proc (mount -t proc proc /proc)");
+  if (self == std::to_string(::getpid())) return {};
+  return host_error(
+      fmt::format("/proc shows the processes of another pid namespace: this one is {} there, and {} here; "
+                  "mount one of its own (mount -t proc proc /proc, unshare --mount-proc)",
+                  self, ::getpid()));
+}
+
 // A hard limit below what a launch sets inside (a hardened host has core at 0) would fail every launch, for nobody
 // inside may raise one. Our own soft limits stay what the caller wanted. What cannot be lifted, limit.set will name.
 void lift_hard_limits() {
@@ -173,6 +185,7 @@ Result<HostState> open_host_state() {
   ::signal(SIGCHLD, SIG_DFL);
   HostState state;
   state.is_root = ::geteuid() == 0;
+  TRY_STATUS(check_proc());
   if (state.is_root) lift_hard_limits();
   auto ready = state.is_root ? close_ourselves() : enter_own_namespaces();
   if (!ready) return std::move(ready).error();

@@ -226,6 +226,14 @@ class Host(Case):
         self.assertIn(b"cgroup", done.stderr)
         self.assertIn(b"doctor", done.stderr)
 
+    def test_a_proc_of_another_pid_namespace_is_125_and_no_other_process_is_touched(self):
+        for more, expected in ((), (125, b"")), (("--mount-proc",), (0, b"hello\n")):
+            done = subprocess.run(["unshare", "--pid", "--fork", "--mount", *more, CLI, "run",
+                                   self.file("main.go", HELLO)], stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+            self.assertEqual((done.returncode, done.stdout), expected, done.stderr)
+            if expected[0]:
+                self.assertIn(b"/proc", done.stderr)
+
     def test_the_callers_umask_holds_for_what_it_asked_for_and_for_nothing_else(self):
         source = self.file("main.go", go('fmt.Println("%s")' % os.urandom(8).hex(), "fmt"))
         report = os.path.join(self.dir, "report.json")
