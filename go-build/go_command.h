@@ -21,7 +21,7 @@ std::string unique_id(std::string_view prefix);
 unsigned processors();
 
 // Launches the toolchain's go command. `messages_fd` gets what it prints as it comes (-1: nowhere); `cancel_fd` as
-// launch::Sandbox::wait. Fails with: as launch.
+// launch::Sandbox::wait. Fails with: as launch; ECANCELED where `cancel_fd` ended it.
 Result<launch::Facts> run_go(launch::Host& host, launch::Plan plan, const Toolchain& toolchain,
                              const BuildCommand& command, int messages_fd, int cancel_fd);
 
