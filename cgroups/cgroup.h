@@ -47,8 +47,7 @@ class Cgroup {
   // By open descriptors, a few microseconds each: for the supervision loop.
   virtual Result<CpuTime> cpu_time() const = 0;
   virtual Result<CpuUsage> cpu_usage() const = 0;
-  virtual Result<Bytes> memory_now() const = 0;         // everything charged
-  virtual Result<Bytes> shared_memory_now() const = 0;  // tmpfs and shared mappings among it
+  virtual Result<Bytes> memory_now() const = 0;  // everything charged
 
   virtual Result<Usage> usage() const = 0;
   virtual Status kill() = 0;    // every member, however fast it forks; returns when the group is empty

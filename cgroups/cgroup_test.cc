@@ -225,29 +225,6 @@ TEST_F(CgroupOnThisHost, CountsTheProcessorTimeOfDeadTasks) {
   EXPECT_GE(usage.user.value + usage.system.value, milliseconds(80));
 }
 
-TEST_F(CgroupOnThisHost, TellsSharedMemoryFromPrivate) {
-  const auto group = make({.memory = 64_MiB, .processes = 4});
-  ASSERT_TRUE(group);
-  const pid_t pid = start_in(*group, [] {
-    void* const memory = ::mmap(nullptr, 8 << 20, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    for (std::size_t at = 0; at < (8 << 20); at += 4096) static_cast<volatile char*>(memory)[at] = 1;
-    for (;;) ::pause();
-    return 0;
-  });
-  ASSERT_GT(pid, 0);
-  Bytes shared;
-  // The kernel batches its statistics (up to 64 pages a processor, or 2 s on the older ones).
-  for (const auto end = Clock::now() + milliseconds(5000); shared < 7_MiB && Clock::now() < end;) {
-    std::this_thread::sleep_for(milliseconds(5));
-    ASSERT_OK_AND_ASSIGN(shared, group->shared_memory_now());
-  }
-  EXPECT_GE(shared, 7_MiB);
-  ASSERT_OK_AND_ASSIGN(const Bytes all, group->memory_now());
-  EXPECT_GE(all, shared);
-  EXPECT_OK(group->kill());
-  EXPECT_EQ(WTERMSIG(wait_status(pid)), SIGKILL);
-}
-
 TEST_F(CgroupOnThisHost, KillsAForkStormToTheLast) {
   const auto group = make({.memory = 256_MiB, .processes = 200});
   ASSERT_TRUE(group);

@@ -9,7 +9,7 @@
 namespace sandbox_run::cgroups {
 namespace {
 
-constexpr std::size_t kLargestFile = 16 << 10;  // memory.stat of 6.18 is under 3 KiB
+constexpr std::size_t kLargestFile = 16 << 10;  // the longest that is read, cpu.stat, is under 1 KiB
 
 // One pread: the kernel builds these files whole, so a short read is the end.
 Result<std::string_view> read_start(int fd, std::array<char, kLargestFile>& buffer, const std::string& path) {

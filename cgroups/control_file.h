@@ -39,7 +39,7 @@ Status write_control(int directory, const std::string& directory_path, const cha
 Status write_control_if_present(int directory, const std::string& directory_path, const char* name,
                                 std::string_view value);
 
-// "key N" lines, as memory.stat, memory.events and cpu.stat have them (Documentation/admin-guide/cgroup-v2.rst,
+// "key N" lines, as memory.events and cpu.stat have them (Documentation/admin-guide/cgroup-v2.rst,
 // "flat keyed"). Fails with: Fault::host when the key is absent or its value no decimal number.
 Result<std::uint64_t> find_key(std::string_view text, std::string_view key, const std::string& name);
 

@@ -42,7 +42,6 @@ class V1Cgroup final : public Cgroup {
   Result<CpuTime> cpu_time() const override;
   Result<CpuUsage> cpu_usage() const override;
   Result<Bytes> memory_now() const override;
-  Result<Bytes> shared_memory_now() const override;
   Result<Usage> usage() const override;
   Status kill() override;
   Status remove() override;
@@ -57,7 +56,7 @@ class V1Cgroup final : public Cgroup {
   std::vector<GroupDirectory> directories_;  // as in tops_.groups; an index there is an index here
   std::vector<ControlFile> join_;
   ControlFile cpu_usage_, cpu_user_, cpu_system_;
-  ControlFile memory_usage_, memory_peak_, memory_stat_, oom_control_;
+  ControlFile memory_usage_, memory_peak_, oom_control_;
   ControlFile pids_max_, pids_events_, pids_peak_;  // pids.peak: 6.1 and later
   // Our own pids.max 0 makes forks fail too, which must not be counted against the program.
   std::optional<std::uint64_t> limit_hits_before_kill_;
@@ -134,7 +133,6 @@ Status V1Cgroup::open_counters() {
   const GroupDirectory& memory = directories_[tops_.memory];
   TRY(memory_usage_, open(memory, "memory.usage_in_bytes"));
   TRY(memory_peak_, open(memory, "memory.max_usage_in_bytes"));
-  TRY(memory_stat_, open(memory, "memory.stat"));
   TRY(oom_control_, open(memory, "memory.oom_control"));
   const GroupDirectory& pids = directories_[tops_.pids];
   TRY(pids_events_, open(pids, "pids.events"));
@@ -155,11 +153,6 @@ Result<CpuTime> V1Cgroup::cpu_time() const {
 
 Result<Bytes> V1Cgroup::memory_now() const {
   TRY(const std::uint64_t bytes, memory_usage_.number());
-  return Bytes{bytes};
-}
-
-Result<Bytes> V1Cgroup::shared_memory_now() const {
-  TRY(const std::uint64_t bytes, memory_stat_.value_of("shmem"));
   return Bytes{bytes};
 }
 

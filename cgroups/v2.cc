@@ -40,7 +40,6 @@ class V2Cgroup final : public Cgroup {
   std::vector<int> join_files() const override { return {}; }
   Result<CpuTime> cpu_time() const override;
   Result<Bytes> memory_now() const override;
-  Result<Bytes> shared_memory_now() const override;
   Result<CpuUsage> cpu_usage() const override;
   Result<Usage> usage() const override;
   Status kill() override;
@@ -52,7 +51,7 @@ class V2Cgroup final : public Cgroup {
 
   const KernelInstead& kernel_;
   GroupDirectory directory_;
-  ControlFile cpu_stat_, memory_current_, memory_stat_, memory_events_, pids_events_;
+  ControlFile cpu_stat_, memory_current_, memory_events_, pids_events_;
   ControlFile memory_peak_, pids_peak_;  // Linux 5.19 and 6.1
   mutable Bytes largest_sample_;         // stands in for memory.peak where there is none
 };
@@ -113,7 +112,6 @@ Status V2Cgroup::open_counters() {
   };
   TRY(cpu_stat_, open("cpu.stat"));
   TRY(memory_current_, open("memory.current"));
-  TRY(memory_stat_, open("memory.stat"));
   TRY(memory_events_, open("memory.events"));
   TRY(pids_events_, open("pids.events"));
   const auto open_if_present = [this](const char* name) {
@@ -132,11 +130,6 @@ Result<CpuTime> V2Cgroup::cpu_time() const {
 Result<Bytes> V2Cgroup::memory_now() const {
   TRY(const std::uint64_t bytes, memory_current_.number());
   largest_sample_ = std::max(largest_sample_, Bytes{bytes});
-  return Bytes{bytes};
-}
-
-Result<Bytes> V2Cgroup::shared_memory_now() const {
-  TRY(const std::uint64_t bytes, memory_stat_.value_of("shmem"));
   return Bytes{bytes};
 }
 

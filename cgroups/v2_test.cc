@@ -72,7 +72,6 @@ class V2OnPlainFiles : public testing::Test {
       {"memory.oom.group", ""},
       {"memory.current", "4096\n"},
       {"memory.peak", "8192\n"},
-      {"memory.stat", "anon 4096\nfile 0\nshmem_thp 9\nshmem 2048\n"},
       {"memory.events", "low 0\nhigh 0\nmax 12\noom 3\noom_kill 2\noom_group_kill 1\n"},
       {"pids.max", ""},
       {"pids.events", "max 7\n"},
@@ -113,8 +112,6 @@ TEST_F(V2OnPlainFiles, ReadsEveryCounter) {
   EXPECT_EQ(usage.oom_kills, 2u);
   EXPECT_EQ(usage.process_limit_hits, 7u);
   EXPECT_EQ(usage.processes_peak, 5u);
-  ASSERT_OK_AND_ASSIGN(const Bytes shared, group->shared_memory_now());
-  EXPECT_EQ(shared.count, 2048u) << "not shmem_thp, whose name begins alike";
 }
 
 TEST_F(V2OnPlainFiles, WithoutPeakFilesTheLargestSampleStandsInAndDoctorIsTold) {
@@ -137,7 +134,7 @@ TEST_F(V2OnPlainFiles, SwapAndZswapMayBeAbsentButNoOtherLimitMay) {
   ASSERT_OK_AND_ASSIGN(const auto hierarchy, open_hierarchy(surroundings()));
   EXPECT_OK(hierarchy->create("run", {.memory = 16_MiB, .processes = 9}));
   for (const char* file : {"memory.max", "memory.oom.group", "pids.max", "cpu.max", "cgroup.max.descendants",
-                           "cpu.stat", "memory.events", "memory.current", "memory.stat", "pids.events"}) {
+                           "cpu.stat", "memory.events", "memory.current", "pids.events"}) {
     const auto node = files_.extract(file);
     const auto group = hierarchy->create("run", {.memory = 16_MiB, .processes = 9});
     ASSERT_FALSE(group.has_value()) << file;

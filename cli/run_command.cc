@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "base/output_file.h"
 #include "cli/commands.h"
 #include "cli/session.h"
 
@@ -33,7 +34,7 @@ Result<OpenedStreams> open_streams(const Options& options) {
   OpenedStreams opened;
   if (options.standard_input.empty()) {
     opened.streams.input = STDIN_FILENO;
-  } else if (options.standard_input != "none") {
+  } else if (options.standard_input != "none" && !options.dry_run) {
     auto file = open_path(options.standard_input, O_RDONLY);
     if (!file) return input_error("--stdin: " + file.error().what);
     opened.input_file = std::move(*file);
@@ -62,7 +63,7 @@ Status check_exports(const Options& options) {
     if (!options.request.trace)
       return input_error(fmt::format("{}: nothing is traced; say what, for example --trace std:files", flag));
     if (options.dry_run) continue;
-    auto file = open_path(*path, O_WRONLY | O_CREAT, 0666);
+    auto file = open_path(*path, O_WRONLY | O_CREAT, as_caller_says(0666));
     if (!file) return input_error(fmt::format("{}: {}", flag, file.error().what));
   }
   return {};
@@ -73,6 +74,9 @@ using Walk = report::Report (runner::Pipeline::*)(const runner::Request&, const 
 int walk(const std::string& command, Options& options, Walk method) {
   settle_standard_input(options);
   options.request.hash_program = options.json || !options.report_file.empty();
+  // Before the session takes the signals over: a named pipe is waited for until somebody writes, or until Ctrl-C.
+  auto opened = open_streams(options);
+  if (!opened) return usage_error(command, opened.error());
   auto session = Session::open(options);
   if (!session) return usage_error(command, session.error());
   if (Status good = (*session)->pipeline().check(options.request); !good) return usage_error(command, good.error());
@@ -82,8 +86,6 @@ int walk(const std::string& command, Options& options, Walk method) {
     if (!text) return usage_error(command, text.error());
     return write_all(STDOUT_FILENO, *text, "stdout") ? 0 : kOurFailure;
   }
-  auto opened = open_streams(options);
-  if (!opened) return usage_error(command, opened.error());
   report::Report report = ((*session)->pipeline().*method)(options.request, opened->streams);
   return (*session)->finish(report, options);
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/files.h"
+#include "base/output_file.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
 
@@ -67,6 +68,7 @@ int main_of(const Words& words) {
 
 int main(int argc, char** argv) {
   sandbox_run::cli::fill_standard_streams();
+  sandbox_run::take_callers_umask();
   // The house reports by Result; what is thrown all the same (no memory left, a bug) must not look like the program's
   // end.
   try {

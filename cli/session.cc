@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "base/output_file.h"
 #include "report/trace_export.h"
 #include "store/store.h"
 
@@ -43,7 +44,7 @@ namespace {
 using Export = void (*)(const hooks::Trace& trace, const report::TextSink& sink);
 
 Status write_trace(const hooks::Trace& trace, Export write, const std::string& path, const char* flag) {
-  auto file = open_path(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+  auto file = open_path(path, O_WRONLY | O_CREAT | O_TRUNC, as_caller_says(0666));
   if (!file) return input_error(fmt::format("{}: {}", flag, file.error().what));
   Status written;
   write(trace, [&](std::string_view text) {
@@ -69,9 +70,11 @@ Result<std::unique_ptr<Session>> Session::open(const Options& options) {
   std::unique_ptr<Session> session(new Session(loudness_of(options)));
   sigset_t mask;
   sigemptyset(&mask);
-  for (int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&mask, signal);
+  for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigaddset(&mask, signal);
   ::sigprocmask(SIG_BLOCK, &mask, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
+  // An error of the write says it, and our end would be taken for the program's.
+  for (int signal : {SIGPIPE, SIGXFSZ}) ::signal(signal, SIG_IGN);
+  ::signal(SIGCHLD, SIG_DFL);  // ignored by our caller, it would hide how helper programs end
   session->signals_.reset(::signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!session->signals_) return host_error(errno, "cannot make a signal descriptor");
   TRY(session->state_directory_, store::state_directory());
@@ -91,7 +94,7 @@ bool Session::present(const report::Report& report, const Options& options) {
     const std::string object = report::to_json(report) + "\n";
     if (options.json) TRY_STATUS(write_all(STDOUT_FILENO, object, "stdout"));
     if (options.report_file.empty()) return {};
-    Status replaced = replace_file(options.report_file, object);
+    Status replaced = write_output(options.report_file, object);
     if (!replaced) replaced.error().what = "--report: " + replaced.error().what;
     return replaced;
   }();

@@ -17,7 +17,7 @@ namespace sandbox_run::cli {
 
 class Session {
  public:
-  // Blocks SIGINT, SIGTERM and SIGHUP for good and takes them by descriptor; ignores SIGPIPE.
+  // Blocks SIGINT, SIGTERM, SIGHUP and SIGQUIT for good and takes them by descriptor; ignores SIGPIPE and SIGXFSZ.
   static Result<std::unique_ptr<Session>> open(const Options& options);
 
   runner::Pipeline& pipeline() { return *pipeline_; }

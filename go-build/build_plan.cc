@@ -103,6 +103,7 @@ launch::Plan build_plan(const BuildPaths& paths, const Limits& limits, std::stri
   launch::Plan plan;
   plan.id = std::move(id);
   plan.profile_name = "go-build";
+  plan.cancel_at_once = true;  // what ends well in spite of a signal would make it forgotten
   plan.on_denied = launch::OnDenied::error;
   plan.working_directory = at(inside::kSource);
   if (paths.directory != ".") plan.working_directory += "/" + paths.directory;

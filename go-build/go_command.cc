@@ -120,7 +120,7 @@ Status Tool::start(const BuildCommand& command, int messages_fd, Bytes capture) 
 
 Result<launch::Facts> Tool::wait(int cancel_fd) {
   TRY(launch::Facts facts, sandbox_->wait(cancel_fd));
-  if (facts.cancel_signal != 0 || facts.ended == launch::EndedBySupervisor::canceled)
+  if (facts.ended == launch::EndedBySupervisor::canceled)
     return Error{Fault::host, ECANCELED, "canceled while it was built"};
   return facts;
 }

@@ -20,8 +20,8 @@ inline constexpr Bytes kCapturedMessages{256 << 10};
 std::string unique_id(std::string_view prefix);
 unsigned processors();
 
-// Launches the toolchain's go command. `messages_fd` gets what it prints as it comes (-1: nowhere).
-// Fails with: as launch, and as Tool::wait.
+// Launches the toolchain's go command. `messages_fd` gets what it prints as it comes (-1: nowhere); `cancel_fd` as
+// launch::Sandbox::wait. Fails with: as launch; ECANCELED where `cancel_fd` ended it.
 Result<launch::Facts> run_go(launch::Host& host, launch::Plan plan, const Toolchain& toolchain,
                              const BuildCommand& command, int messages_fd, int cancel_fd);
 
@@ -35,8 +35,7 @@ class Tool {
   // `executable` is borrowed.
   static Result<Tool> prepare(launch::Host& host, launch::Plan plan, int executable);
   Status start(const BuildCommand& command, int messages_fd, Bytes capture = kCapturedMessages);
-  // `cancel_fd` as launch::Sandbox::wait. Fails with: Fault::host, ECANCELED once a signal came, however the tool took
-  // it: the go command ends with a code of its own.
+  // Fails with: ECANCELED where `cancel_fd` ended it.
   Result<launch::Facts> wait(int cancel_fd);
 
  private:

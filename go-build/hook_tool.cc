@@ -104,7 +104,7 @@ class Making {
 };
 
 Status make_tool(launch::Host& host, const Toolchain& toolchain, const StdCache& std_library,
-                 const std::string& state_directory, const std::string& directory, int cancel_fd) {
+                 const std::string& state_directory, int cancel_fd, const std::string& directory) {
   TRY(auto run, store::RunDirectory::create(state_directory, unique_id("hook-tool")));
   BuildPaths paths;
   paths.goroot = toolchain.goroot;
@@ -141,7 +141,7 @@ Result<HookTool> hook_tool(launch::Host& host, const Toolchain& toolchain, const
                      [&](const std::string& temporary) {
                        made = true;
                        narrator.note(fmt::format("building the hook rewriter with {}, once", toolchain.version));
-                       return make_tool(host, toolchain, std_library, state_directory, temporary, cancel_fd);
+                       return make_tool(host, toolchain, std_library, state_directory, cancel_fd, temporary);
                      },
                      store::Durability::synced, cancel_fd));
   TRY(const std::string digests, digest_of(path));

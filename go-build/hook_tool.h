@@ -25,7 +25,8 @@ struct HookTool {
 Sha256Digest hook_sources_digest();
 
 // Finds it or builds it, one process at a time; a few seconds. Both files are hashed again on every use.
-// Fails with: Fault::host and the words of the go command or of the rewriter (a toolchain it does not know).
+// Fails with: Fault::host and the words of the go command or of the rewriter (a toolchain it does not know);
+// ECANCELED where `cancel_fd` ended the building.
 Result<HookTool> hook_tool(launch::Host& host, const Toolchain& toolchain, const StdCache& std_library,
                            const std::string& state_directory, Narrator& narrator, int cancel_fd = -1);
 

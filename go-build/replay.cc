@@ -182,7 +182,7 @@ bool succeeded(const launch::Facts& facts) {
   return facts.status && facts.status->exited && facts.status->exit_code == 0;
 }
 
-// A limit, or a cancellation, is an answer; a refusal by the compiler is the go command's to explain.
+// A limit is an answer; a refusal by the compiler is the go command's to explain.
 bool is_answer(const launch::Facts& facts, const Limits& limits) {
   return facts.ended != launch::EndedBySupervisor::none ||
          read_failure(facts, limits).limit != BuildFailure::Limit::none;
@@ -278,6 +278,7 @@ std::string Recipe::modinfo_line(const ReplaySource& source) const {
 
 Result<std::optional<launch::Facts>> replay(const ReplayInput& input, const ReplaySource& source) {
   auto recipe = recipe_for(input, source);
+  if (!recipe && recipe.error().sys_errno == ECANCELED) return std::move(recipe).error();
   if (!recipe) return std::optional<launch::Facts>();  // an unknown release, or a go line it refuses
   TRY(std::string packages, read_file(input.std_library.packages_path, Bytes{1 << 20}));
   std::set<std::string> visible = source.imports;

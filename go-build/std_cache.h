@@ -22,8 +22,8 @@ struct StdCache {
 Status move_cache(const std::string& filled, const std::string& to);
 
 // Finds it or fills it, one process at a time: about 20 s and 260 MB, told to `narrator`.
-// Fails with: Fault::host and the go command's words where it cannot be filled; ENOSPC where the disk is why,
-// ECANCELED as Tool::wait.
+// Fails with: Fault::host and the go command's words where it cannot be filled; ENOSPC where the disk is why;
+// ECANCELED where `cancel_fd` ended the filling.
 Result<StdCache> std_cache(launch::Host& host, const Toolchain& toolchain, const std::string& state_directory,
                            Narrator& narrator, int cancel_fd = -1);
 

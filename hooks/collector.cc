@@ -64,7 +64,7 @@ class ThreadedCollector final : public Collector {
   int ring_fd() const override { return ring_.fd(); }
 
   JoinVerdict witness(const WitnessedCall& call) override {
-    std::lock_guard lock(mutex_);
+    const auto lock = take_turn();
     drain();
     return joiner_.witness(call);
   }
@@ -84,6 +84,13 @@ class ThreadedCollector final : public Collector {
     if (thread_.joinable()) thread_.join();
   }
 
+  // The supervisor's thread and ours come in turn: a ring that the program keeps full would keep the lock with us, and
+  // the supervisor, which has clocks to look at, would wait for as long.
+  std::unique_lock<std::mutex> take_turn() {
+    const std::lock_guard next(next_);
+    return std::unique_lock(mutex_);
+  }
+
   void serve() {
     int pause_ms = kDrainInterval_ms;
     while (!stopping_) {
@@ -92,7 +99,7 @@ class ThreadedCollector final : public Collector {
       } else {
         std::this_thread::sleep_for(std::chrono::milliseconds(pause_ms));
       }
-      std::lock_guard lock(mutex_);
+      const auto lock = take_turn();
       // A ring that fills this fast would be full before the next round.
       pause_ms = drain() > ring_.slots() / 16 ? 0 : kDrainInterval_ms;
     }
@@ -174,6 +181,7 @@ class ThreadedCollector final : public Collector {
     joiner_.note_change({monotonic_ns(), action, rule, uid});
   }
 
+  std::mutex next_;   // held while mutex_ is waited for
   std::mutex mutex_;  // of all that follows up to the thread; rules_ is written by the thread alone
   RuleSet rules_;
   ControlPage control_;

@@ -114,14 +114,12 @@ std::uint64_t Joiner::checked_time(const Slot& slot, Goroutine& own, std::uint64
   return time_ns;
 }
 
-// nullptr: as many goroutines as are kept have frames open.
-Joiner::Goroutine* Joiner::goroutine(std::uint64_t id) {
+Joiner::Goroutine& Joiner::goroutine(std::uint64_t id) {
   auto known = goroutines_.find(id);
-  if (known != goroutines_.end()) return &known->second;
+  if (known != goroutines_.end()) return known->second;
   if (goroutines_.size() >= kMaxGoroutines)
     std::erase_if(goroutines_, [](const auto& entry) { return entry.second.frames.empty(); });
-  if (goroutines_.size() >= kMaxGoroutines) return nullptr;
-  return &goroutines_[id];
+  return goroutines_[id];
 }
 
 void Joiner::take(std::uint64_t position, const Slot& slot, std::uint64_t received_ns) {
@@ -132,15 +130,11 @@ void Joiner::take(std::uint64_t position, const Slot& slot, std::uint64_t receiv
                        : fmt::format("site 0x{:x}", slot.site));
   }
   const auto index = static_cast<std::uint32_t>(site - sites_.sites.data());
-  Goroutine* own = goroutine(slot.goroutine);
-  if (!own) {
-    ++trace_.untracked_frames;
-    return;
-  }
-  const std::uint64_t time_ns = checked_time(slot, *own, position, received_ns);
-  if (slot.kind == SlotKind::exit) return exit(position, slot, index, time_ns, *own);
+  Goroutine& own = goroutine(slot.goroutine);
+  const std::uint64_t time_ns = checked_time(slot, own, position, received_ns);
+  if (slot.kind == SlotKind::exit) return exit(position, slot, index, time_ns, own);
   ++site_totals_[index].events;
-  if (slot.kind == SlotKind::enter) return enter(position, slot, index, time_ns, *own);
+  if (slot.kind == SlotKind::enter) return enter(position, slot, index, time_ns, own);
   const bool aborted = slot.kind == SlotKind::aborted;
   site_totals_[index].aborted += aborted;
   keep(aborted ? TraceEvent::Kind::aborted : TraceEvent::Kind::point, slot, index, time_ns);
@@ -288,13 +282,14 @@ JoinVerdict Joiner::witness(const WitnessedCall& call) {
   ++trace_.verdicts[static_cast<std::size_t>(record.verdict)];
   const JoinVerdict verdict = record.verdict;
   // The room for suspicious calls is their own: a flood of harmless ones does not hide them.
-  std::size_t& kept = suspicious_kept_;
-  const bool room =
-      is_suspicious(verdict) ? kept < options_.max_events : trace_.witnessed.size() - kept < options_.max_events;
-  if (room) {
-    kept += is_suspicious(verdict);
+  const bool suspicious = is_suspicious(verdict);
+  const std::size_t kept = suspicious ? suspicious_kept_ : trace_.witnessed.size() - suspicious_kept_;
+  std::size_t& path_bytes = suspicious ? suspicious_path_bytes_ : path_bytes_;
+  if (kept < options_.max_events && path_bytes < kMaxPathBytes) {
+    suspicious_kept_ += suspicious;
     constexpr std::size_t kMaxPath = 4096;
     if (record.call.path && record.call.path->size() > kMaxPath) record.call.path->resize(kMaxPath);
+    path_bytes += record.call.path ? record.call.path->size() : 0;
     trace_.witnessed.push_back(std::move(record));
   }
   return verdict;

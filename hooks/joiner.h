@@ -44,9 +44,12 @@ class Joiner {
   Trace finish(const std::vector<Counter>& counters, std::uint64_t end_ns);
 
   static constexpr std::size_t kMaxOpenFrames = 65'536;
-  static constexpr std::size_t kMaxGoroutines = 65'536;    // with open frames; idle ones are forgotten at need
+  // Those without an open frame are forgotten at need, which frees half of them at the least: so what that costs is
+  // spread over as many events, whoever makes up the numbers.
+  static constexpr std::size_t kMaxGoroutines = 2 * kMaxOpenFrames;
   static constexpr std::size_t kMaxEnded = 4096;           // frames that ended, kept for calls that are reported late
   static constexpr std::size_t kMaxCandidates = 4096;      // frames that one call is held against
+  static constexpr std::size_t kMaxPathBytes = 32u << 20;  // of the calls that are kept; a long path is cheap to send
   static constexpr std::uint64_t kSettle_ns = 50'000'000;  // after an attach, calls that began before it still come
 
  private:
@@ -80,7 +83,7 @@ class Joiner {
   void forged(Forgery kind, std::uint64_t position, const std::string& detail);
   std::optional<Forgery> refuse(const Slot& slot, const Site* site, std::uint64_t position) const;
   std::uint64_t checked_time(const Slot& slot, Goroutine& goroutine, std::uint64_t position, std::uint64_t received_ns);
-  Goroutine* goroutine(std::uint64_t id);
+  Goroutine& goroutine(std::uint64_t id);
   void enter(std::uint64_t position, const Slot& slot, std::uint32_t site, std::uint64_t time_ns, Goroutine& own);
   void exit(std::uint64_t position, const Slot& slot, std::uint32_t site, std::uint64_t time_ns, Goroutine& own);
   void close(std::unordered_map<std::uint64_t, Frame>::iterator at, std::uint64_t time_ns);
@@ -105,6 +108,7 @@ class Joiner {
   std::deque<Frame> ended_;  // those of rules that explain calls
   std::vector<SiteTotals> site_totals_;
   std::size_t suspicious_kept_ = 0;
+  std::size_t path_bytes_ = 0, suspicious_path_bytes_ = 0;
 };
 
 }  // namespace sandbox_run::hooks

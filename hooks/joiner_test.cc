@@ -312,6 +312,29 @@ TEST_F(JoinerTest, MemoryIsBoundedWhateverTheProgramDoes) {
   EXPECT_EQ(trace.untracked_frames, 1'010u);
 }
 
+TEST_F(JoinerTest, LongPathsAreKeptUpToABoundOfTheirOwn) {
+  const std::string path = "/" + std::string(4000, 'x');
+  const std::size_t calls = Joiner::kMaxPathBytes / path.size() + 1'000;
+  for (std::size_t i = 0; i < calls; ++i) EXPECT_EQ(witness(open(path)), JoinVerdict::unexplained);
+  const std::uint64_t frame = enter("/a");
+  EXPECT_EQ(witness(open("/a")), JoinVerdict::explained);
+  leave(frame);
+  const Trace trace = finish();
+  EXPECT_EQ(trace.witnessed_counted, calls + 1);
+  EXPECT_LE(trace.witnessed.size() * path.size(), Joiner::kMaxPathBytes + 2 * path.size());
+  EXPECT_EQ(trace.witnessed.back().verdict, JoinVerdict::explained) << "the room for suspicious calls is their own";
+}
+
+// Each of these is a number that no goroutine has had; a look at all known ones for each of them takes minutes.
+TEST_F(JoinerTest, MadeUpGoroutinesCostNoMoreThanTheirNumber) {
+  std::uint64_t goroutine = 1;
+  for (; goroutine <= Joiner::kMaxOpenFrames; ++goroutine) enter("/a", goroutine);
+  const auto begun = std::chrono::steady_clock::now();
+  for (int i = 0; i < 500'000; ++i) enter("/a", ++goroutine);
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(30));
+  EXPECT_EQ(finish().open_frames, Joiner::kMaxOpenFrames);
+}
+
 TEST(PathClaim, ComparesWhatIsKnown) {
   auto same = [](const std::string& claimed, const std::string& witnessed, bool whole = true,
                  int descriptor = AT_FDCWD) {

@@ -49,7 +49,7 @@ struct Stream {
 
 struct Facts {
   EndedBySupervisor ended = EndedBySupervisor::none;
-  int cancel_signal = 0;                // SIGINT, SIGTERM or SIGHUP, if it was passed on; it may not have obeyed
+  int cancel_signal = 0;                // what canceled it, if ended is canceled and it was passed on
   std::optional<ProgramStatus> status;  // absent: init did not report (killed with the rest, or itself)
   cgroups::Usage usage;                 // init's share already taken off processes_peak
   std::chrono::microseconds wall_time{0};

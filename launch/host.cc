@@ -5,9 +5,11 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bitset>
 
 #include "base/files.h"
@@ -109,6 +111,33 @@ Status close_ourselves() {
   return {};
 }
 
+// Id maps are written by process id below /proc: in a /proc of another pid namespace that is another process.
+Status check_proc() {
+  char self[32] = {};
+  if (::readlink("/proc/self", self, sizeof self - 1) < 0)
+    return host_error(errno, "cannot read /proc/self; mount /proc (mount -t proc proc /proc)");
+  if (self == std::to_string(::getpid())) return {};
+  return host_error(
+      fmt::format("/proc shows the processes of another pid namespace: this one is {} there, and {} here; "
+                  "mount one of its own (mount -t proc proc /proc, unshare --mount-proc)",
+                  self, ::getpid()));
+}
+
+// A hard limit below what a launch sets inside (a hardened host has core at 0) would fail every launch, for nobody
+// inside may raise one. Our own soft limits stay what the caller wanted. What cannot be lifted, limit.set will name.
+void lift_hard_limits() {
+  constexpr rlim_t kMostOpenFiles = 1u << 20;  // no more than fs.nr_open is ever granted
+  for (const auto resource : {RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_CORE, RLIMIT_NOFILE, RLIMIT_STACK, RLIMIT_MEMLOCK,
+                              RLIMIT_SIGPENDING, RLIMIT_AS, RLIMIT_DATA}) {
+    rlimit limit{};
+    if (::getrlimit(resource, &limit) != 0) continue;
+    const rlim_t wanted = resource == RLIMIT_NOFILE ? std::max(limit.rlim_max, kMostOpenFiles) : RLIM_INFINITY;
+    if (limit.rlim_max >= wanted) continue;
+    limit.rlim_max = wanted;
+    (void)::setrlimit(resource, &limit);
+  }
+}
+
 // The launch duplicates over 0, 1 and 2: no descriptor of ours may be one of them.
 Status fill_standard_descriptors() {
   for (int fd = 0; fd <= 2; ++fd)
@@ -151,8 +180,13 @@ Result<HostState> open_host_state() {
   TRY_STATUS(fill_standard_descriptors());
   // A sink that closes is an EPIPE to us; ignored signals do not reach the sandbox, which starts with defaults.
   ::signal(SIGPIPE, SIG_IGN);
+  // Ignored by whoever started us, it would stay ignored in init as well, and the kernel would reap for both: no wait
+  // would learn how anything ended.
+  ::signal(SIGCHLD, SIG_DFL);
   HostState state;
   state.is_root = ::geteuid() == 0;
+  TRY_STATUS(check_proc());
+  if (state.is_root) lift_hard_limits();
   auto ready = state.is_root ? close_ourselves() : enter_own_namespaces();
   if (!ready) return std::move(ready).error();
   TRY(state.init_file, sealed_memfd("sandbox-init", init_image(), true));

@@ -17,7 +17,7 @@ class Sandbox {
   virtual ~Sandbox() = default;  // ends it: everything of the run is dead and removed afterwards
 
   virtual Status start(const Program& program, const Streams& streams) = 0;
-  // Supervises until the run has ended and everything of it is dead and removed. The first SIGINT or SIGTERM the
+  // Supervises until the run has ended and everything of it is dead and removed. The first signal that the
   // supervisor gets (through `cancel_fd`, a signalfd or -1) goes to the program; a second, or 2 s later, ends it.
   // `observer` is borrowed; nullptr: nobody watches.
   virtual Result<Facts> wait(int cancel_fd, CallObserver* observer = nullptr) = 0;

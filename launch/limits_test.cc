@@ -83,10 +83,16 @@ TEST_F(RunLimits, MemoryIsHeldByTheKernel) {
 
 TEST_F(RunLimits, TheScratchsShareOfMemoryIsNotTheProgramsToUse) {
   Plan big_scratch = plan();
-  big_scratch.scratch = 64_MiB;
+  big_scratch.scratch = big_scratch.rlimits.file_size = 64_MiB;
   big_scratch.cgroup.memory = big_scratch.memory + big_scratch.scratch;
+  std::get<TmpfsMount>(big_scratch.mounts.back()).size = big_scratch.scratch;
   ASSERT_OK_AND_ASSIGN(const Facts facts, run(big_scratch, {"alloc-sleep", "90"}));
   EXPECT_EQ(facts.ended, EndedBySupervisor::memory);
+  ASSERT_OK_AND_ASSIGN(const Facts shared, run(big_scratch, {"alloc-shared-sleep", "90"}));
+  EXPECT_EQ(shared.ended, EndedBySupervisor::memory) << "a shared mapping is memory, not a file";
+  ASSERT_OK_AND_ASSIGN(const Facts file, run(big_scratch, {"fill-and-alloc-sleep", "/tmp/file", "50"}));
+  EXPECT_EQ(file.ended, EndedBySupervisor::none) << "control: a file in scratch is on top of it";
+  EXPECT_GT(file.usage.memory_peak, big_scratch.memory);
 }
 
 TEST_F(RunLimits, ProcessesAreBoundedAndCounted) {
@@ -200,7 +206,7 @@ class Canceling : public RunLimits {
     RunLimits::SetUp();
   }
   // Sends SIGINT to ourselves once the program has said "ready", `count` times.
-  Result<Facts> run_canceled(const std::string& what, int count) {
+  Result<Facts> run_canceled(const std::string& what, int count, bool at_once = false) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) return self_error("pipe");
     const UniqueFd read_end(ends[0]);
@@ -215,7 +221,9 @@ class Canceling : public RunLimits {
     });
     Streams streams = captured();
     streams.output = write_end.get();
-    auto facts = run(plan(), {what}, streams, cancel_.get());
+    Plan canceled = plan();
+    canceled.cancel_at_once = at_once;
+    auto facts = run(canceled, {what}, streams, cancel_.get());
     write_end.reset();
     signaller.join();
     return facts;
@@ -229,6 +237,13 @@ TEST_F(Canceling, TheFirstSignalIsTheProgramsToHandle) {
   EXPECT_EQ(facts.ended, EndedBySupervisor::none);
   EXPECT_EQ(facts.status->exit_code, 42);
   EXPECT_EQ(facts.stdout_stream.captured, "ready\ninterrupted\n");
+}
+
+TEST_F(Canceling, AtOnceWhereThePlanSaysSo) {
+  ASSERT_OK_AND_ASSIGN(const Facts facts, run_canceled("wait-interrupt", 1, true));
+  EXPECT_EQ(facts.ended, EndedBySupervisor::canceled);
+  EXPECT_EQ(facts.cancel_signal, 0);
+  EXPECT_EQ(facts.stdout_stream.captured, "ready\n");
 }
 
 TEST_F(Canceling, DyingOfItIsBeingCanceled) {

@@ -34,6 +34,7 @@ struct LiveSandbox {
   UniqueFd stdout_write;  // kept until start(): stderr may become it
   UniqueFd listener;
   UniqueFd scratch;
+  std::vector<UniqueFd> layers;    // of overlays, which are in memory as scratch is
   UniqueFd program;                // pidfd of pid 2, from start() on
   UniqueFd executable;             // the sealed memory file, until pid 2 is dead
   cgroups::CpuUsage set_up_usage;  // what the launch itself cost

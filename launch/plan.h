@@ -71,8 +71,9 @@ struct Plan {
   // observer of the run and answered as this filter, the profile's own, says. Empty: what is handed over is denied.
   seccomp_profiles::Filter watched;
   OnDenied on_denied = OnDenied::error;
-  std::vector<Mount> mounts;  // beside the base tree (/etc, /dev, zoneinfo, CA bundle), which every root has
-  bool proc = false;          // --proc: subset=pid
+  bool cancel_at_once = false;  // the first signal ends the run; else it goes to the program, and only a second does
+  std::vector<Mount> mounts;    // beside the base tree (/etc, /dev, zoneinfo, CA bundle), which every root has
+  bool proc = false;            // --proc: subset=pid
   bool base_tree = true;
   std::string working_directory = "/work";
   Network network = Network::none;

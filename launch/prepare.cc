@@ -280,6 +280,7 @@ Status furnish(LiveSandbox& sandbox, const MountPlan& mounts, pid_t child, const
   TRY_STATUS(write_script(sandbox, mounts, parcel));
   TRY_STATUS(send_script(sandbox, parcel));
   sandbox.scratch = std::move(parcel.tree.scratch);
+  sandbox.layers = std::move(parcel.tree.layers);
   parcel = Parcel{};  // init has its own now; ends of pipes must not stay here
   if (meanwhile) TRY_STATUS(meanwhile());
   return receive_report(sandbox);

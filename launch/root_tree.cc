@@ -206,6 +206,10 @@ Result<RootTree> make_root_tree(const MountPlan& plan, const Identity& identity)
     const bool ours = planned.kind == Kind::tmpfs || planned.kind == Kind::alias;
     if (directory && planned.kind != Kind::overlay) trees.add(planned.target, opened.value().mount.get(), ours);
     tree.mounts.push_back(std::move(opened).value());
+    if (tree.mounts.back().layers) {
+      tree.layers.emplace_back(::fcntl(tree.mounts.back().layers.get(), F_DUPFD_CLOEXEC, 3));
+      if (!tree.layers.back()) return host_error(errno, "cannot keep a descriptor of " + planned.target);
+    }
     if (index == plan.scratch) {
       tree.scratch.reset(::fcntl(tree.mounts.back().mount.get(), F_DUPFD_CLOEXEC, 3));
       if (!tree.scratch) return host_error(errno, "cannot keep a descriptor of the scratch directory");

@@ -29,6 +29,7 @@ struct RootTree {
   UniqueFd root;                    // read-only from here on
   std::vector<OpenedMount> mounts;  // in order of attachment; sources that were optional and absent are left out
   UniqueFd scratch;                 // for fstatfs after the run; empty without a tmpfs
+  std::vector<UniqueFd> layers;     // upper layers of overlays, for fstatfs during it
 };
 
 // Fails with: Fault::host on a missing source or target, naming both.

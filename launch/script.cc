@@ -128,22 +128,30 @@ void add_limit_rows(const Plan& plan, Rows& rows) {
     int resource;
     const char* name;
     std::uint64_t value;
+    bool lower_will_do = false;  // no program notices
   } limits[] = {
       {RLIMIT_CPU, "cpu", static_cast<std::uint64_t>(cpu_seconds)},
       {RLIMIT_FSIZE, "fsize", plan.rlimits.file_size.count},
-      {RLIMIT_CORE, "core", 1},  // not 0: a core handler behind a pipe ignores 0, and takes 1 for "none" (core(5))
+      // Not 0: a core handler behind a pipe ignores 0, and takes 1 for "none" (core(5)).
+      {RLIMIT_CORE, "core", 1, true},
       {RLIMIT_NOFILE, "nofile", plan.rlimits.open_files},
       {RLIMIT_STACK, "stack", kStackLimit.count},
-      {RLIMIT_MEMLOCK, "memlock", kLockedMemory},
-      {RLIMIT_SIGPENDING, "sigpending", kPendingSignals},
+      {RLIMIT_MEMLOCK, "memlock", kLockedMemory, true},
+      {RLIMIT_SIGPENDING, "sigpending", kPendingSignals, true},
       {RLIMIT_MSGQUEUE, "msgqueue", 0},
+      // The cgroup limits memory. A caller's own lower limit would end the program by a failure that is not its own.
+      {RLIMIT_AS, "as", RLIM_INFINITY},
+      {RLIMIT_DATA, "data", RLIM_INFINITY},
       {RLIMIT_NICE, "nice", 0},
       {RLIMIT_RTPRIO, "rtprio", 0},
   };
   for (const auto& limit : limits) {
-    ScriptRow& row = rows.add(Step::limit_set, fmt::format("{} {}", limit.name, limit.value));
+    ScriptRow& row =
+        rows.add(Step::limit_set, limit.value == RLIM_INFINITY ? fmt::format("{} unlimited", limit.name)
+                                                               : fmt::format("{} {}", limit.name, limit.value));
     row.a = limit.resource;
     row.b = static_cast<std::int64_t>(limit.value);
+    row.c = limit.lower_will_do ? 1 : 0;
   }
 }
 

@@ -25,6 +25,11 @@ const char* remedy(Step step, int sys_errno) {
       return "mounting /proc needs a /proc without masks around: docker run --privileged";
     case Step::filter_install:
       return "the kernel needs CONFIG_SECCOMP_FILTER and user notification (Linux 5.9)";
+    case Step::cgroup_join:
+      return sys_errno == EINVAL ? "a real-time scheduling policy cannot be taken along: start without it (chrt -o 0)"
+                                 : "";
+    case Step::limit_set:
+      return "the limit that sandbox-run itself was started under is lower; raise it ('ulimit -H -a' shows them)";
     case Step::init_exec:
       return "executing a memory file must be allowed: sysctl vm.memfd_noexec=0";
     case Step::program_exec:

@@ -50,6 +50,12 @@ std::vector<std::string> hardening_in_force(const LiveSandbox& sandbox) {
   return in_force;
 }
 
+std::uint64_t bytes_in_use(const UniqueFd& file_system) {
+  struct statfs room {};
+  if (!file_system || ::fstatfs(file_system.get(), &room) != 0) return 0;
+  return (room.f_blocks - room.f_bfree) * static_cast<std::uint64_t>(room.f_bsize);
+}
+
 class Supervision {
  public:
   Supervision(LiveSandbox& sandbox, const Streams& streams, Clock::time_point start, int cancel_fd,
@@ -80,6 +86,7 @@ class Supervision {
   void look_at_clocks();
   void end_unwatched(const Error& error);
   void look_at_cpu_time(Clock::time_point now);
+  std::uint64_t files_in_use() const;
   void look_at_memory(Clock::time_point now);
   void step();
   void drain();
@@ -148,7 +155,7 @@ void Supervision::serve_cancel() {
     cancel_fd_ = -1;
     return;
   }
-  if (cancel_deadline_ || dead_) return end(EndedBySupervisor::canceled);
+  if (plan_.cancel_at_once || cancel_deadline_ || dead_) return end(EndedBySupervisor::canceled);
   cancel_signal_ = static_cast<int>(info.ssi_signo);
   cancel_deadline_ = Clock::now() + kCancelGrace;
   ::syscall(SYS_pidfd_send_signal, sandbox_.program.get(), cancel_signal_, nullptr, 0);
@@ -202,16 +209,22 @@ void Supervision::look_at_cpu_time(Clock::time_point now) {
   next_cpu_look_ = now + std::max(kShortestLook, left / sandbox_.host.processors);
 }
 
+// What files hold, which is on top of the program's memory. Its shared mappings are not, and the cgroup counts both as
+// shared memory: only the file systems can tell.
+std::uint64_t Supervision::files_in_use() const {
+  std::uint64_t bytes = bytes_in_use(sandbox_.scratch);
+  for (const UniqueFd& layers : sandbox_.layers) bytes += bytes_in_use(layers);
+  return bytes;
+}
+
 // The kernel's own limit holds memory and scratch together; the program's share of it is held here.
 void Supervision::look_at_memory(Clock::time_point now) {
+  const std::uint64_t files_before = files_in_use();
   const auto all = sandbox_.cgroup->memory_now();
   if (!all) return end_unwatched(all.error());
   std::uint64_t used = all->count;
-  if (used > plan_.memory.count) {
-    const auto shared = sandbox_.cgroup->shared_memory_now();
-    if (!shared) return end_unwatched(shared.error());
-    used -= std::min(used, shared->count);
-  }
+  // Files may go in between: what they held before was charged all the same.
+  if (used > plan_.memory.count) used -= std::min(used, std::max(files_before, files_in_use()));
   if (used > plan_.memory.count) return end(EndedBySupervisor::memory);
   const double distance = static_cast<double>(std::min(plan_.memory.count - used, kMemoryFarAway));
   const auto interval = kMemoryLookLongest * (distance / static_cast<double>(kMemoryFarAway));
@@ -332,7 +345,7 @@ Result<Facts> Supervision::run() {
       facts.status->signal == cancel_signal_)
     ended_ = EndedBySupervisor::canceled;
   facts.ended = ended_;
-  facts.cancel_signal = cancel_signal_;
+  facts.cancel_signal = ended_ == EndedBySupervisor::canceled ? cancel_signal_ : 0;
   facts.file_size_hit = reached_file_size(facts.status);
   facts.stdout_stream = output_.take();
   facts.stderr_stream = error_.take();

@@ -85,6 +85,18 @@ TEST_F(Walls, DevicesAreTheRealOnes) {
   EXPECT_EQ(output_of(plan(), {"open", "/dev/kmsg", "r"}), "ENOENT\n");
 }
 
+// utimensat without times is "now", and anybody may ask for it who may write to the file.
+TEST_F(Walls, TheTimesOfTheHostsDevicesAreNotTheProgramsToSet) {
+  const Plan open = with(plan(), "seccomp");
+  const auto touch = [](const std::string& path) {
+    return std::vector<std::string>{"call", std::to_string(SYS_utimensat), std::to_string(AT_FDCWD), "@" + path, "0",
+                                    "0"};
+  };
+  for (const char* device : {"/dev/null", "/dev/zero", "/dev/full", "/dev/urandom"})
+    EXPECT_EQ(output_of(open, touch(device)), "EROFS\n") << device;
+  EXPECT_EQ(output_of(open, touch("/tmp")), "ok\n") << "control: where it may write, it may";
+}
+
 TEST_F(Walls, StreamsCanBeReopenedInTheirOwnDirectionOnly) {
   EXPECT_EQ(output_of(plan(), {"open", "/dev/stdin", "r"}), "ok\n");
   EXPECT_EQ(output_of(plan(), {"open", "/dev/stdout", "w"}), "ok\n");

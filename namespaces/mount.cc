@@ -80,6 +80,8 @@ Result<UniqueFd> clone_device(const std::string& path, unsigned device_major, un
                       std::to_string(device_minor) + "; something replaced it");
   MountAttributes attributes;
   attributes.no_devices = false;
+  // The inode is the host's: the device takes writes all the same, the times and the mode of its file take none.
+  attributes.read_only = true;
   return clone_mount(node.get(), path, false, attributes);
 }
 

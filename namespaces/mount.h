@@ -40,7 +40,8 @@ Result<UniqueFd> clone_mount(int source, const std::string& name, bool recursive
 // Adds attributes to a detached mount.
 Status restrict_mount(int mount, const std::string& name, const MountAttributes& attributes);
 
-// A detached copy of the character device at `path`, checked to be one and to have this number.
+// A detached copy of the character device at `path`, checked to be one and to have this number. The mount is read-only,
+// which holds for its file and not for what is written to the device.
 Result<UniqueFd> clone_device(const std::string& path, unsigned major, unsigned minor);
 
 }  // namespace sandbox_run::namespaces

@@ -21,7 +21,7 @@ namespace sandbox_run::report {
   X(build_limit_exceeded, 121, "the build hit one of its own limits")                    \
   X(verify_failed, 120, "is not what go.sum says, or cannot be vouched for")             \
   X(rejected, 120, "refused as it was given: nothing of it ran")                         \
-  X(canceled, 130, "ended by SIGINT, SIGTERM or the caller")                             \
+  X(canceled, 130, "ended by SIGINT, SIGTERM, SIGHUP, SIGQUIT or the caller")            \
   X(internal_error, 125, "our own failure or the host's; says nothing about the program")
 
 enum class Verdict {

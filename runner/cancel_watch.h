@@ -1,4 +1,4 @@
-// CancelWatch: while it lives, the first SIGINT, SIGTERM or SIGHUP calls `on_cancel` on a thread of its own. For stages
+// CancelWatch: while it lives, the first signal that ends a run calls `on_cancel` on a thread of its own. For stages
 // that wait for disks and networks and have no supervision loop; launches watch the descriptor themselves.
 #pragma once
 

@@ -12,6 +12,7 @@
 
 #include "base/directory.h"
 #include "base/files.h"
+#include "base/output_file.h"
 #include "base/text.h"
 
 namespace sandbox_run::runner {
@@ -34,8 +35,8 @@ struct Walk {
 };
 
 Status copy(int from, const std::string& to, std::uint64_t size) {
-  TRY_STATUS(make_directories(std::filesystem::path(to).parent_path().string()));
-  TRY(UniqueFd target, open_path(to, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0644));
+  TRY_STATUS(make_directories(std::filesystem::path(to).parent_path().string(), as_caller_says(0755)));
+  TRY(UniqueFd target, open_path(to, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, as_caller_says(0644)));
   for (std::uint64_t left = size; left > 0;) {
     ssize_t sent = ::sendfile(target.get(), from, nullptr, left);
     if (sent < 0 && errno == EINTR) continue;

@@ -4,15 +4,18 @@
 // becomes a verdict here and nowhere else.
 #include "runner/pipeline.h"
 
+#include <elf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <filesystem>
 #include <optional>
 
 #include "base/files.h"
+#include "base/output_file.h"
 #include "base/sha256.h"
 #include "fetch/module_at.h"
 #include "fetch/modules.h"
@@ -72,8 +75,24 @@ std::string program_name(const ingest::Submission& submission) {
   name = name.substr(0, name.find('@'));
   while (name.ends_with('/')) name.pop_back();
   name = std::filesystem::path(name).filename().string();
-  if (name.ends_with(".go")) name.resize(name.size() - 3);
+  for (const char* suffix : {".go", ".zip", ".txtar", ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst"}) {
+    if (!name.ends_with(suffix)) continue;
+    name.resize(name.size() - std::strlen(suffix));
+    break;
+  }
   return name.empty() || name == "." || name == ".." || name == "-" ? "main" : name;
+}
+
+// As 'go build' has it: a file that is there and is no program is not written over. The program's name may be the
+// submitter's choice.
+Status check_build_output(const std::string& path) {
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_size == 0) return {};
+  TRY(const UniqueFd file, open_path(path, O_RDONLY));
+  char magic[SELFMAG] = {};
+  if (::pread(file.get(), magic, SELFMAG, 0) == SELFMAG && std::memcmp(magic, ELFMAG, SELFMAG) == 0) return {};
+  return host_error("cannot write the program to " + path +
+                    ": it is there already and is no program; remove it, or name another file with -o");
 }
 
 }  // namespace
@@ -92,14 +111,14 @@ class Pipeline::Road {
   // An Error ended the road at the stage it had come to.
   void stopped_by(const Error& error) {
     report_.message = error.what;
-    if (is_out_of_space(error.sys_errno) && error.what.find(pipeline_.state_directory_) != std::string::npos)
-      report_.message +=
-          "; make room there ('sandbox-run cache list' shows what is kept, 'cache clear' removes it), or "
-          "set SANDBOX_RUN_STATE to a directory on another file system";
     if (error.sys_errno == ECANCELED) {
       report_.verdict = Verdict::canceled;
       return;
     }
+    if (is_out_of_space(error.sys_errno) && error.what.find(pipeline_.state_directory_) != std::string::npos)
+      report_.message +=
+          "; make room there ('sandbox-run cache list' shows what is kept, 'cache clear' removes it), or "
+          "set SANDBOX_RUN_STATE to a directory on another file system";
     switch (error.fault) {
       case Fault::input:
         report_.verdict = report_.stage == Stage::build ? Verdict::build_failed : Verdict::rejected;
@@ -140,15 +159,16 @@ class Pipeline::Road {
 
   Status build_to(const std::string& output) {
     TRY(ingest::Submission submission, take_in());
+    std::error_code none;
+    const std::string path =
+        std::filesystem::is_directory(output, none) ? output + "/" + program_name(submission) : output;
+    TRY_STATUS(check_build_output(path));
     TRY(std::optional<sum_verify::VerifiedTree> tree, verify(submission));
     if (!tree) return {};
     TRY(std::optional<go_build::Artifact> artifact, build(submission, *tree));
     if (!artifact) return {};
     TRY(std::string bytes, read_whole(artifact->program.get(), artifact->size));
-    std::error_code none;
-    const std::string path =
-        std::filesystem::is_directory(output, none) ? output + "/" + program_name(submission) : output;
-    TRY_STATUS(replace_file(path, bytes, 0755));
+    TRY_STATUS(write_output(path, bytes, 0755));
     report_.verdict = Verdict::ok;
     return {};
   }

@@ -13,16 +13,20 @@ namespace {
 
 std::string_view key_of(std::string_view assignment) { return assignment.substr(0, assignment.find('=')); }
 
-// A built-in profile's filter costs nothing; a file's is compiled now.
+// A built-in profile's filter costs nothing; a file's is compiled now, and so is one that is not used as it stands.
 Status set_profile(const Request& request, launch::Plan& plan) {
   plan.profile_name = request.profile;
   if (request.profile == "go-run" && request.network == launch::Network::loopback)
     plan.profile_name = "go-run-loopback";
-  if (const seccomp_profiles::Filter* builtin = seccomp_profiles::builtin_filter(plan.profile_name)) {
+  const bool writes_to_host =
+      std::any_of(request.mounts.begin(), request.mounts.end(), [](const HostMount& mount) { return mount.writable; });
+  const seccomp_profiles::Filter* builtin = seccomp_profiles::builtin_filter(plan.profile_name);
+  if (builtin != nullptr && !writes_to_host) {
     plan.filter = *builtin;
     return {};
   }
-  TRY(seccomp_profiles::Profile profile, seccomp_profiles::Profile::load(request.profile));
+  TRY(seccomp_profiles::Profile profile, seccomp_profiles::Profile::load(plan.profile_name));
+  if (writes_to_host) profile = seccomp_profiles::syncing(std::move(profile));
   TRY(plan.filter, seccomp_profiles::compile(profile));
   return {};
 }

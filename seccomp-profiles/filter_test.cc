@@ -31,7 +31,8 @@ std::string answer(std::uint32_t action) {
   if (action == SECCOMP_RET_ALLOW) return "allow";
   if (action == kNotify) return "denied";
   if ((action & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO) {
-    return std::string("quiet ") + strerrorname_np(static_cast<int>(action & SECCOMP_RET_DATA));
+    const int error = static_cast<int>(action & SECCOMP_RET_DATA);
+    return std::string("quiet ") + (error == 0 ? "OK" : strerrorname_np(error));
   }
   return "action " + std::to_string(action);
 }

@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kMaxText = 64 * 1024;
 constexpr std::size_t kMaxRules = 1000;
 constexpr int kMaxIncludeDepth = 4;
+constexpr std::string_view kSuccess = "OK";  // where an errno stands
 
 std::string_view trim(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -117,8 +118,9 @@ class Reader {
     }
     if (rule.answer == Rule::Answer::quiet) {
       const std::string error = take_word(body);
-      const std::optional<int> value = errno_value(error);
-      if (!value) return input_error("expected the errno of a quiet refusal (EPERM, ENOSYS, …), not '" + error + "'");
+      const std::optional<int> value = error == kSuccess ? 0 : errno_value(error);
+      if (!value)
+        return input_error("expected the errno of a quiet refusal (EPERM, ENOSYS, …), or OK, not '" + error + "'");
       rule.error = *value;
     }
     rule.condition_text = std::string(body);
@@ -189,6 +191,12 @@ Profile handing_over(Profile profile, const std::vector<int>& numbers) {
     return rule.answer == Rule::Answer::allow &&
            std::find(numbers.begin(), numbers.end(), rule.number) != numbers.end();
   });
+  return profile;
+}
+
+Profile syncing(Profile profile) {
+  for (Rule& rule : profile.rules)
+    if (rule.answer == Rule::Answer::quiet && rule.error == 0) rule.answer = Rule::Answer::allow;
   return profile;
 }
 

@@ -31,7 +31,7 @@ struct Rule {
   Answer answer = Answer::allow;
   std::string syscall;
   int number = -1;
-  int error = 0;  // errno of a quiet refusal
+  int error = 0;  // errno of a quiet refusal; 0: answered with success, and nothing is done
   // Any of these must hold (or-ed); within one, all must (and-ed). Empty: whatever the arguments.
   std::vector<std::vector<Condition>> alternatives;
   std::string condition_text;  // as written, for `profile show`
@@ -58,6 +58,10 @@ struct Profile {
 // The profile in which every call of these numbers that it allows goes to the listener instead, to be watched: the
 // listener has to answer what the profile itself says (Plan::watched).
 Profile handing_over(Profile profile, const std::vector<int>& numbers);
+
+// The profile in which what it answers with success (fsync) is carried out: for a program that may write to files of
+// the host's.
+Profile syncing(Profile profile);
 
 // The text behind an `include NAME` line and a built-in's name; nothing for a name that is not built in.
 std::optional<std::string> builtin_text(std::string_view name);

@@ -107,6 +107,15 @@ TEST(ProfileText, AllowingExecLiftsExecOnce) {
   EXPECT_TRUE(quiet.exec_once);
 }
 
+TEST(ProfileText, ACallMayBeAnsweredWithSuccessUnlessItMatters) {
+  ASSERT_OK_AND_ASSIGN(const Profile profile,
+                       Profile::parse("# m: x\nquiet fsync OK # nothing to do\nquiet umask EPERM # it stays\n", "m"));
+  EXPECT_EQ(profile.rules[0].answer, Rule::Answer::quiet);
+  EXPECT_EQ(profile.rules[0].error, 0);
+  EXPECT_EQ(syncing(profile).rules[0].answer, Rule::Answer::allow);
+  EXPECT_EQ(syncing(profile).rules[1].answer, Rule::Answer::quiet);
+}
+
 TEST(ProfileText, TooMuchIsRefused) {
   EXPECT_FALSE(Profile::parse("# m: x\n" + std::string(70000, '\n'), "m").has_value());
   std::string set = "allow futex op=={0";

@@ -18,6 +18,7 @@
 
 #include "base/directory.h"
 #include "base/files.h"
+#include "base/output_file.h"
 #include "store/entries.h"
 
 namespace sandbox_run::store {
@@ -109,7 +110,7 @@ Result<std::string> state_directory() {
     return host_error(
         "there is no place for state: neither HOME nor XDG_CACHE_HOME is set; set SANDBOX_RUN_STATE to a directory");
   while (path.size() > 1 && path.back() == '/') path.pop_back();
-  TRY_STATUS(make_directories(path, 0755));
+  TRY_STATUS(make_directories(path, as_caller_says(0755) | 0700));
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) return host_error(errno, "cannot look at the state directory " + path);
   if (info.st_uid != ::geteuid())

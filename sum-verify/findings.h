@@ -45,6 +45,7 @@ namespace sandbox_run::sum_verify {
   X(SV501, limit, "a module zip is over a limit")                                  \
   X(SV502, limit, "a source line is too long")                                     \
   X(SV503, limit, "too many packages or modules")                                  \
+  X(SV504, limit, "a go.mod or go.sum is too large")                               \
   X(SV601, note, "what CGO off leaves out")                                        \
   X(SV602, note, "a //go:linkname reaches into another package")                   \
   X(SV603, note, "a file that is ignored")                                         \

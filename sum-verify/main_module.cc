@@ -19,10 +19,17 @@ bool has_file(const ingest::Submission& submission, const std::string& path) {
   return submission.find(path) != nullptr;
 }
 
-// nullopt where the snapshot has no such file.
+// nullopt where the snapshot has no such file, or one that is too large (which is a finding).
 Result<std::optional<std::string>> read_if_there(const ingest::Submission& submission, const std::string& name,
-                                                 Bytes limit) {
-  if (!has_file(submission, name)) return std::optional<std::string>();
+                                                 Bytes limit, Findings& findings) {
+  const ingest::SubmittedFile* submitted = submission.find(name);
+  if (submitted == nullptr) return std::optional<std::string>();
+  if (submitted->size > limit) {
+    Finding& finding = findings.add(FindingCode::SV504, name + " is larger than " + format_bytes(limit));
+    finding.file = name;
+    finding.hint = "'go mod tidy' leaves only what the build needs";
+    return std::optional<std::string>();
+  }
   TRY(const UniqueFd file, open_beneath(submission.root.get(), name, O_RDONLY | O_NONBLOCK, kResolveStrict));
   TRY(std::string text, read_to_end(file.get(), limit, name));
   return std::optional<std::string>(std::move(text));
@@ -39,10 +46,11 @@ Result<MainModule> MainModule::read(const ingest::Submission& submission, const 
                                     Findings& findings) {
   MainModule main;
   main.directory_ = submission.module;
-  TRY(const auto mod_text, read_if_there(submission, main.file("go.mod"), kMaxMainGoModBytes));
-  TRY(const auto sum_text, read_if_there(submission, main.file("go.sum"), kMaxGoSumBytes));
+  TRY(const auto mod_text, read_if_there(submission, main.file("go.mod"), kMaxMainGoModBytes, findings));
+  TRY(const auto sum_text, read_if_there(submission, main.file("go.sum"), kMaxGoSumBytes, findings));
   if (sum_text) main.sum_ = GoSum::parse(*sum_text);
-  main.exists_ = mod_text.has_value();
+  main.exists_ = has_file(submission, main.file("go.mod"));
+  main.usable_ = main.exists_ == mod_text.has_value();
   if (mod_text) {
     GoModParse parse = parse_go_mod(*mod_text, GoModRole::main_module);
     for (const GoModProblem& problem : parse.problems) {

@@ -281,9 +281,12 @@ long drop_init_privileges() {
   return system_call(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-// a: resource, b: both limits.
+// a: the resource, b: the limit, c: not 0 where a lower one that holds already will do.
 long set_limit(const Row& row) {
-  const std::uint64_t limit[2] = {static_cast<std::uint64_t>(row.b), static_cast<std::uint64_t>(row.b)};
+  std::uint64_t limit[2] = {static_cast<std::uint64_t>(row.b), static_cast<std::uint64_t>(row.b)};
+  std::uint64_t now[2];
+  if (row.c != 0 && system_call(__NR_prlimit64, 0, row.a, 0, word(now)) == 0 && now[1] < limit[1])
+    limit[0] = limit[1] = now[1];
   return system_call(__NR_prlimit64, 0, row.a, word(limit), 0);
 }
 

@@ -222,8 +222,10 @@ int main(int argc, char** argv, char** environment) {
   if (IS("alloc")) return do_alloc(number(one), 0);
   if (IS("alloc-sleep")) return do_alloc(number(one), 0), sleep(100), 0;
   if (IS("alloc-shared")) return do_alloc(number(one), 1);
+  if (IS("alloc-shared-sleep")) return do_alloc(number(one), 1), sleep(100), 0;
   if (IS("fill")) return do_fill(one, number(two));
   if (IS("fill-ignoring-xfsz")) return signal(SIGXFSZ, SIG_IGN), do_fill(one, number(two));
+  if (IS("fill-and-alloc-sleep")) return do_fill(one, number(two) << 20) + do_alloc(number(two), 0) + (int)sleep(1);
   if (IS("fill-sleep")) return do_fill(one, number(two)), sleep(1), 0;
   if (IS("inodes")) return do_inodes(one);
   if (IS("list")) return do_list(one);

@@ -2,6 +2,8 @@
 import gzip
 import io
 import os
+import resource
+import signal
 import subprocess
 import tarfile
 import zipfile
@@ -81,6 +83,11 @@ class Verification(Case):
         module = self.module(self.IMPORTING, go_mod=self.REQUIRE)
         self.assert_refused(self.run_cli("run", module), 120, "missing go.sum entry")
         self.assert_status(self.run_cli("verify", module), 4)
+
+    def test_a_go_mod_beyond_its_cap_is_7_and_not_our_failure(self):
+        source = self.module({"main.go": HELLO}, go_mod="module m\n\ngo 1.25\n" + "// padding\n" * (2 << 20))
+        self.assert_refused(self.run_cli("verify", source), 7, "go.mod is larger than 16 MiB", "go mod tidy")
+        self.assert_verdict(self.report("run", source), "verify_failed", 120)
 
     def test_a_malformed_go_sum_is_5(self):
         module = self.module(dict(self.IMPORTING, **{"go.sum": "rsc.io/quote v1.5.2\n"}), go_mod=self.REQUIRE)
@@ -218,6 +225,44 @@ class Host(Case):
         self.assertEqual((done.returncode, done.stdout), (125, b""), done.stderr)
         self.assertIn(b"cgroup", done.stderr)
         self.assertIn(b"doctor", done.stderr)
+
+    def test_a_proc_of_another_pid_namespace_is_125_and_no_other_process_is_touched(self):
+        for more, expected in ((), (125, b"")), (("--mount-proc",), (0, b"hello\n")):
+            done = subprocess.run(["unshare", "--pid", "--fork", "--mount", *more, CLI, "run",
+                                   self.file("main.go", HELLO)], stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+            self.assertEqual((done.returncode, done.stdout), expected, done.stderr)
+            if expected[0]:
+                self.assertIn(b"/proc", done.stderr)
+
+    def test_the_callers_umask_holds_for_what_it_asked_for_and_for_nothing_else(self):
+        source = self.file("main.go", go('fmt.Println("%s")' % os.urandom(8).hex(), "fmt"))
+        report = os.path.join(self.dir, "report.json")
+        done = self.run_cli("run", "--report", report, source, preexec_fn=lambda: os.umask(0o077))
+        self.assert_status(done, 0)
+        self.assertEqual(os.stat(report).st_mode & 0o777, 0o600)
+        self.assertEqual(self.run_cli("run", source).out, done.out)
+
+    def test_signals_that_the_caller_ignores_change_nothing(self):
+        ignore = lambda: [signal.signal(number, signal.SIG_IGN) for number in (signal.SIGCHLD, signal.SIGPIPE)]  # noqa
+        source = self.file("main.go", go("os.Exit(3)", "os"))
+        self.assert_status(self.run_cli("run", source, preexec_fn=ignore), 3)
+
+    def test_a_hard_core_limit_of_0_changes_nothing(self):
+        def limit():
+            for which in (resource.RLIMIT_CORE, resource.RLIMIT_MEMLOCK):
+                resource.setrlimit(which, (0, 0))
+        self.assertEqual(self.run_cli("run", self.file("main.go", HELLO), preexec_fn=limit).out, b"hello\n")
+
+    def test_a_memory_rlimit_of_the_callers_is_lifted_or_in_the_way_and_never_the_programs_failure(self):
+        limit = lambda: resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))  # noqa: E731
+        source = self.program("held := make([]byte, 1100<<20)\n\tfmt.Println(len(held)>>20)", "fmt")
+        done = self.run_cli("run", "--memory", "1500MiB", source, preexec_fn=limit)
+        with open("/proc/self/status") as f:
+            capabilities = int(next(line for line in f if line.startswith("CapEff")).split()[1], 16)
+        if capabilities >> 24 & 1:  # CAP_SYS_RESOURCE
+            self.assertEqual((done.status, done.out), (0, b"1100\n"), repr(done))
+        else:
+            self.assert_refused(done, 125, "limit.set", "data unlimited", "ulimit")
 
     def test_the_file_descriptor_limit_is_125_and_leaves_nothing(self):
         script = 'ulimit -n 12; exec "$0" run "$1"'

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import zipfile
 
 from harness import HELLO, Case, go
 
@@ -90,6 +91,24 @@ class Build(Case):
         with open(out, "rb") as f:
             self.assertEqual(f.read(4), b"\x7fELF")
         self.assertEqual(self.run_cli("exec", out).out, b"hello\n")
+
+    def test_what_is_no_program_is_not_written_over(self):
+        notes, source = self.file("notes", "keep me\n"), self.file("main.go", HELLO)
+        self.assert_refused(self.run_cli("build", "-o", notes, source), 125, notes, "no program", "-o")
+        with open(notes) as f:
+            self.assertEqual(f.read(), "keep me\n")
+        out = os.path.join(self.dir, "prog")
+        for _ in range(2):  # control: a program is
+            self.assert_status(self.run_cli("build", "-o", out, source), 0)
+
+    def test_a_program_does_not_take_the_name_of_its_archive(self):
+        path = os.path.join(self.dir, "prog.zip")
+        with zipfile.ZipFile(path, "w") as z:
+            z.writestr("go.mod", "module example.test/m\n\ngo 1.25\n")
+            z.writestr("main.go", HELLO)
+        self.assert_status(self.run_cli("build", path, cwd=self.dir), 0)
+        self.assertTrue(zipfile.is_zipfile(path))
+        self.assertEqual(self.run_cli("exec", os.path.join(self.dir, "prog")).out, b"hello\n")
 
     def test_exec_refuses_what_is_no_elf_and_reports_like_run(self):
         script = self.file("script", "#!/bin/sh\necho hello\n")
@@ -188,6 +207,13 @@ class Inside(Case):
         self.assertEqual(os.listdir(out), ["result.txt"])
         done = self.run_cli("run", "--mount-rw", data + ":/data", source)
         self.assertEqual(done.out, b"given <nil>\ntrue\n", repr(done))
+
+    def test_fsync_reaches_the_host_only_where_its_files_may_be_written(self):
+        # Each one the kernel carries out flushes the cache of the disk below, whether or not the file may be written.
+        source = self.program('fmt.Println(syscall.Fsync(99), syscall.Fdatasync(99))', "fmt", "syscall")
+        self.assertEqual(self.run_cli("run", source).out, b"<nil> <nil>\n")
+        control = self.run_cli("run", "--mount-rw", self.dir + ":/data", source)
+        self.assertEqual(control.out, b"bad file descriptor bad file descriptor\n", repr(control))
 
     def test_weaken_is_recorded(self):
         listed = self.run_cli("run", "--weaken", "everything", self.file("main.go", HELLO)).err

@@ -3,6 +3,7 @@ import json
 import os
 import random
 import signal
+import stat
 import subprocess
 import time
 
@@ -145,6 +146,26 @@ class Json(Case):
         self.assertEqual(len(stream(report, "stdout")), 1024)
         self.assertEqual(report["usage"]["stdout_bytes"], 1 << 20)
         self.assertFalse(report["stderr_truncated"])
+
+    def test_what_report_names_stays_a_pipe_or_a_link(self):
+        source = self.file("main.go", HELLO)
+        pipe, link, target = (os.path.join(self.dir, name) for name in ("pipe", "link", "target"))
+        os.mkfifo(pipe)
+        self.assert_refused_report(self.run_cli("run", "--report", pipe, source), pipe)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reader)
+        self.assert_status(self.run_cli("run", "--report", pipe, source), 0)
+        self.assertTrue(stat.S_ISFIFO(os.lstat(pipe).st_mode))
+        self.check_report(json.loads(os.read(reader, 65536)))
+        os.symlink("target", link)
+        self.assert_status(self.run_cli("run", "--report", link, source), 0)
+        self.assertTrue(os.path.islink(link))
+        with open(target) as f:
+            self.check_report(json.load(f))
+
+    def assert_refused_report(self, done, path):
+        self.assertEqual((done.status, done.out), (125, b"hello\n"), repr(done))
+        self.assertIn("--report: cannot open " + path, done.err)
 
     def test_report_file_stands_beside_a_normal_run(self):
         path = os.path.join(self.dir, "report.json")

@@ -305,6 +305,15 @@ class Canceled(Case):
                 self.assertEqual(process.returncode, 130, process.stderr.read())
                 self.assertLess(seconds, 3)
 
+    def test_a_signal_is_not_forgotten_whenever_it_comes(self):
+        for delay_ms, flags in [(ms, ()) for ms in range(60, 460, 50)] + [(ms, ("--trace", "std:files")) for ms in (200, 500)]:
+            with self.subTest((delay_ms, flags)):
+                body = 'fmt.Println("%s")\n\ttime.Sleep(time.Minute)' % os.urandom(8).hex()
+                process = self.start("run", *flags, self.program(body, "fmt", "time"))
+                time.sleep(delay_ms / 1000)
+                process.send_signal(signal.SIGTERM)
+                self.assertEqual(process.wait(10), 130, process.stderr.read())
+
     def test_a_program_that_handles_the_signal_may_end_by_itself(self):
         body = '''
 	caught := make(chan os.Signal, 1)
@@ -316,6 +325,13 @@ class Canceled(Case):
         self.assertEqual(process.stdout.readline(), b"ready\n")
         process.send_signal(signal.SIGINT)
         self.assertEqual(process.communicate(timeout=20)[0], b"caught\n")
+
+    def test_sigquit_shows_where_the_program_is_as_in_a_shell(self):
+        process, _ = self.interrupted(signal.SIGQUIT)
+        self.assertEqual(process.returncode, 2)
+        said = process.stderr.read()
+        self.assertIn(b"SIGQUIT: quit", said)
+        self.assertIn(b"main.main()", said)
 
     def test_a_program_that_ignores_the_signal_is_ended_after_2_seconds(self):
         body = 'signal.Ignore(os.Interrupt)\n\tfmt.Println("ready")\n\ttime.Sleep(time.Minute)'

@@ -1,0 +1,33 @@
+#include "base/output_file.h"
+
+#include <fcntl.h>
+
+#include "base/files.h"
+
+namespace sandbox_run {
+namespace {
+
+constexpr mode_t kOwnUmask = 022;
+
+mode_t g_callers_umask = kOwnUmask;  // set once, before the first thread
+
+bool is_replaceable(const std::string& path) {
+  struct stat info {};
+  return ::lstat(path.c_str(), &info) != 0 || S_ISREG(info.st_mode);
+}
+
+}  // namespace
+
+void take_callers_umask() { g_callers_umask = ::umask(kOwnUmask); }
+
+mode_t as_caller_says(mode_t mode) { return mode & ~g_callers_umask; }
+
+Status write_output(const std::string& path, std::string_view data, mode_t mode) {
+  if (is_replaceable(path)) return replace_file(path, data, as_caller_says(mode));
+  // O_NONBLOCK for the open alone: without it a pipe that nobody reads would be waited for, for ever.
+  TRY(UniqueFd file, open_path(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_NONBLOCK, as_caller_says(mode)));
+  if (::fcntl(file.get(), F_SETFL, 0) != 0) return host_error(errno, "cannot write " + path);
+  return write_all(file.get(), data, path);
+}
+
+}  // namespace sandbox_run

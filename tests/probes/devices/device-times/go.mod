@@ -1,0 +1,3 @@
+module probe/devices/device-times
+
+go 1.19
