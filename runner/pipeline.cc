@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "base/files.h"
+#include "base/output_file.h"
 #include "base/sha256.h"
 #include "fetch/module_at.h"
 #include "fetch/modules.h"
@@ -141,7 +142,7 @@ class Pipeline::Road {
     if (!artifact) return {};
     TRY(std::string bytes, read_whole(artifact->program.get(), artifact->size));
     const std::string path = std::filesystem::is_directory(output) ? output + "/" + program_name(submission) : output;
-    TRY_STATUS(replace_file(path, bytes, 0755));
+    TRY_STATUS(write_output(path, bytes, 0755));
     report_.verdict = Verdict::ok;
     return {};
   }
@@ -391,7 +392,13 @@ class Pipeline::Road {
     if (request_.profile == "go-run") {
       TRY(std::optional<std::string> refusal,
           go_build::refuse_elf(executable.program.get(), go_build::ElfPolicy::static_program));
-      if (refusal) return input_error(file.path + ": " + *refusal);
+      if (refusal) {
+        const bool dynamic = refusal->find("dynamically linked") != std::string::npos;
+        return input_error(fmt::format("{}: {}{}", file.path, *refusal,
+                                       dynamic ? " (with --profile generic a dynamic one does, --mount-ro showing it "
+                                                 "its libraries)"
+                                               : ""));
+      }
     }
     report_.build = report::BuildSection{.binary = executable.size};
     program_ = std::move(executable.program);
