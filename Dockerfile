@@ -11,7 +11,7 @@ RUN packaging/set-up product --yes \
 
 FROM debian:bookworm-slim
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates libarchive13 libcurl4 libdeflate0 \
+ && apt-get install -y --no-install-recommends ca-certificates libarchive13 libcurl4 libdeflate0 libstdc++6 \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /out/usr /usr
 COPY --from=build /var/lib/sandbox-run/toolchains /var/lib/sandbox-run/toolchains

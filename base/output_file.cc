@@ -1,6 +1,9 @@
 #include "base/output_file.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/files.h"
 
@@ -28,6 +31,18 @@ Status write_output(const std::string& path, std::string_view data, mode_t mode)
   TRY(UniqueFd file, open_path(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_NONBLOCK, as_caller_says(mode)));
   if (::fcntl(file.get(), F_SETFL, 0) != 0) return host_error(errno, "cannot write " + path);
   return write_all(file.get(), data, path);
+}
+
+Status check_output(const std::string& path) {
+  if (is_replaceable(path)) {
+    const std::string directory = parent_of(path);
+    if (::access(directory.c_str(), W_OK | X_OK) == 0) return {};
+    return input_error(errno, fmt::format("cannot write {}: directory {}", path, directory));
+  }
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return input_error(EISDIR, "cannot write " + path);
+  if (::access(path.c_str(), W_OK) == 0 || errno == ENOENT) return {};  // a link to nothing yet: opening it says
+  return input_error(errno, "cannot write " + path);
 }
 
 }  // namespace sandbox_run

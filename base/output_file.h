@@ -23,4 +23,9 @@ mode_t as_caller_says(mode_t mode);
 // with: ENXIO for a named pipe that nobody reads.
 Status write_output(const std::string& path, std::string_view data, mode_t mode = 0644);
 
+// Whether write_output(path) can work, asked before what makes the data takes its time: the directory is there and may
+// be written to, or the thing itself may.
+// Fails with: Fault::input, naming the directory where that is what lacks.
+Status check_output(const std::string& path);
+
 }  // namespace sandbox_run

@@ -74,5 +74,17 @@ TEST_F(OutputFile, TheCallersUmaskHoldsForOutputAnd022ForTheRest) {
   take_callers_umask();
 }
 
+TEST_F(OutputFile, WhereNoOutputCanGoIsSaidBefore) {
+  EXPECT_OK(check_output(temporary_.path() + "/new"));  // control
+  EXPECT_OK(check_output("/dev/null"));
+  auto nowhere = check_output(temporary_.path() + "/missing/new");
+  ASSERT_FALSE(nowhere);
+  EXPECT_EQ(nowhere.error().sys_errno, ENOENT);
+  EXPECT_NE(nowhere.error().what.find(temporary_.path() + "/missing:"), std::string::npos) << nowhere.error().what;
+  auto not_a_file = check_output(temporary_.path());
+  ASSERT_FALSE(not_a_file);
+  EXPECT_EQ(not_a_file.error().sys_errno, EISDIR);
+}
+
 }  // namespace
 }  // namespace sandbox_run

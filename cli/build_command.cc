@@ -1,10 +1,12 @@
 // build, verify and fetch: parts of the road.
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
 #include "base/files.h"
+#include "base/output_file.h"
 #include "cli/commands.h"
 #include "cli/session.h"
 #include "sum-verify/findings.h"
@@ -42,7 +44,20 @@ int verify_exit_status(const runner::Pipeline::Verified& verified) {
   return 1;
 }
 
+// -o FILE|DIR
+Status check_binary(const std::string& output) {
+  struct stat info {};
+  const bool is_directory = ::stat(output.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+  Status good = check_output(is_directory ? output + "/program" : output);
+  if (!good) return Error{Fault::input, good.error().sys_errno, "-o: " + good.error().what};
+  return {};
+}
+
 int verify_or_fetch(const std::string& command, Options& options) {
+  if (Status good = check_report_file(options); !good) {
+    usage_error(command, good.error());
+    return 2;
+  }
   auto session = Session::open(options);
   if (!session) {
     usage_error(command, session.error());
@@ -80,6 +95,8 @@ int build_command(const Words& words) {
   add_build_flags(flags, options);
   add_output_flags(flags, options);
   if (auto status = take_line("build", flags, words, options)) return *status;
+  if (Status good = check_report_file(options); !good) return usage_error("build", good.error());
+  if (Status good = check_binary(output); !good) return usage_error("build", good.error());
   auto session = Session::open(options);
   if (!session) return usage_error("build", session.error());
   report::Report report = (*session)->pipeline().build(options.request, output);
@@ -96,7 +113,7 @@ int verify_command(const Words& words) {
                 "finding a line.");
   add_source_flags(flags, options);
   add_toolchain_flags(flags, options);
-  add_output_flags(flags, options);
+  add_output_flags(flags, options, "print each finding as an object on stdout, one a line (docs/verify.md)");
   if (auto status = take_line("verify", flags, words, options, 2)) return *status;
   return verify_or_fetch("verify", options);
 }
@@ -109,7 +126,7 @@ int fetch_command(const Words& words) {
                 "puts them into the store, so that later runs need no network.");
   add_source_flags(flags, options);
   add_toolchain_flags(flags, options);
-  add_output_flags(flags, options);
+  add_output_flags(flags, options, "print each finding as an object on stdout, one a line (docs/verify.md)");
   if (auto status = take_line("fetch", flags, words, options, 2)) return *status;
   return verify_or_fetch("fetch", options);
 }

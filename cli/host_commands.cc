@@ -22,6 +22,13 @@ int print(const std::string& text) { return write_all(STDOUT_FILENO, text, "stdo
 
 int failed(const std::string& command, const Error& error) { return usage_error(command, error); }
 
+std::string pinned_versions() {
+  std::string versions;
+  for (const fetch::PinnedToolchain& toolchain : fetch::pinned_toolchains())
+    versions += (versions.empty() ? "" : ", ") + toolchain.version.substr(2);
+  return versions;
+}
+
 // What a run from source needs beside the walls.
 std::vector<launch::Probe> probe_installation(const std::string& state_directory) {
   std::vector<launch::Probe> probes;
@@ -78,10 +85,15 @@ int doctor_command(const Words& words) {
   auto line = flags.parse(words);
   if (!line) return failed("doctor", line.error());
   if (line->help) return print(flags.help());
+  if (!line->operands.empty())
+    return failed("doctor", input_error(fmt::format("'{}': it always tries everything and takes no name; leave it out",
+                                                    line->operands.front())));
   auto state = store::state_directory();
   if (!state) return failed("doctor", state.error());
+  // Before the host's: an ordinary user's launch takes us into a user namespace, from which root's files look foreign.
+  std::vector<launch::Probe> installation = probe_installation(*state);
   std::vector<launch::Probe> probes = launch::probe_host();
-  for (launch::Probe& probe : probe_installation(*state)) probes.push_back(std::move(probe));
+  for (launch::Probe& probe : installation) probes.push_back(std::move(probe));
   bool refused = false;
   for (const launch::Probe& probe : probes) refused |= probe.is_wall && !probe.present;
   int printed = print(json ? doctor_json(probes, refused) : doctor_text(probes, refused));
@@ -114,8 +126,9 @@ int profile_command(const Words& words) {
 int toolchain_command(const Words& words) {
   Options options;
   FlagSet flags("toolchain list | install VERSION | remove VERSION",
-                "Go toolchains of our own: fetched through GOPROXY as modules, their h1 compared with a list pinned in "
-                "the project.");
+                fmt::format("Go toolchains of our own, in the state directory: fetched through GOPROXY as modules, "
+                            "their h1 compared with a list built in. VERSION: {}, or a part such as 1.26.",
+                            pinned_versions()));
   flags.add_switch("quiet", "no progress", options.quiet);
   flags.add_switch("verbose", "say what each stage does", options.verbose);
   bool yes = false;
@@ -130,6 +143,9 @@ int toolchain_command(const Words& words) {
   if (operands.size() == 1 && operands[0] == "list") {
     auto found = fetch::list_toolchains(*state);
     if (!found) return failed("toolchain", found.error());
+    if (found->empty() && !options.quiet)
+      say(fmt::format("no toolchain is installed in {}/toolchains; 'sandbox-run doctor' says which Go is used",
+                      *state));
     std::string text;
     for (const fetch::InstalledToolchain& entry : *found)
       text += fmt::format("{:<12} {}\n", entry.version, entry.goroot);
@@ -149,8 +165,11 @@ int toolchain_command(const Words& words) {
 }
 
 int cache_command(const Words& words) {
-  FlagSet flags("cache list | clear [KIND]",
-                "What the state directory keeps to be fast the next time, and how to empty it.");
+  FlagSet flags(
+      "cache list | clear [KIND]",
+      "What the state directory keeps to be fast the next time, and how to empty it. KIND: modules (verified "
+      "zips and their files), std (the compiled standard library), artifacts (built programs) or another that "
+      "'cache list' names; without one, all but toolchains, which 'toolchain remove' removes.");
   auto line = flags.parse(words);
   if (!line) return failed("cache", line.error());
   if (line->help) return print(flags.help());

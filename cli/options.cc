@@ -1,6 +1,7 @@
 #include "cli/options.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -107,6 +108,7 @@ Flag mount_flag(const std::string& name, const std::string& help, bool writable,
                 return input_error(fmt::format("{} is the sandbox's own; mount it elsewhere", mount.target));
             if (("/" + mount.target + "/").find("/../") != std::string::npos)
               return input_error(fmt::format("'{}' must not have '..'", mount.target));
+            if (::access(mount.source.c_str(), F_OK) != 0) return input_error(errno, "cannot find " + mount.source);
             target.push_back(std::move(mount));
             return {};
           }};
@@ -146,9 +148,10 @@ void add_loudness_flags(FlagSet& flags, Options& options) {
   flags.add_switch("verbose", "say what each stage does", options.verbose);
 }
 
-void add_output_flags(FlagSet& flags, Options& options) {
-  flags.add_switch("json", "print one report object on stdout and nothing else", options.json);
-  flags.add(text_flag("report", "FILE", "write the report object to FILE", options.report_file, "report.json"));
+void add_output_flags(FlagSet& flags, Options& options, const std::string& json_help) {
+  flags.add_switch("json", json_help, options.json);
+  flags.add(text_flag("report", "FILE", "write the report object to FILE (docs/report.md)", options.report_file,
+                      "report.json"));
   add_loudness_flags(flags, options);
   static bool yes = false;  // the set-up script's; accepted here so that it can stand on any line
   flags.add_switch("yes", "install what is missing without asking (./sandbox-run)", yes);
@@ -231,15 +234,19 @@ void add_run_flags(FlagSet& flags, Options& options) {
   flags.add(size_flag("scratch", "files in /work and /tmp together", limits.scratch, 64_KiB, 1024_GiB, "64MiB"));
   flags.add(count_flag("open-files", "open file descriptors", limits.open_files, 8, 1'048'576, "256"));
   flags.add(environment_flag(request.environment));
-  flags.add(text_flag("stdin", "FILE|none", "where its standard input comes from (ours)", options.standard_input,
-                      "input.txt"));
+  flags.add(text_flag("stdin", "FILE|none",
+                      "where its standard input comes from (ours, all of it: in a shell's read loop say none)",
+                      options.standard_input, "input.txt"));
   flags.add(choice_flag("net", "what network it sees (none)", {"none", "loopback"}, [&request](std::size_t i) {
     request.network = i == 0 ? launch::Network::none : launch::Network::loopback;
   }));
   flags.add(text_flag("profile", "NAME|FILE", "the system calls it may make (go-run); 'sandbox-run profile list'",
                       request.profile, "go-run"));
   flags.add(mount_flag("mount-ro", "show a host directory or file read-only; may be repeated", false, request.mounts));
-  flags.add(mount_flag("mount-rw", "let it write to a host directory; may be repeated", true, request.mounts));
+  flags.add(mount_flag("mount-rw",
+                       "let it write to a host directory, as a user of its own: the directory's mode must let others "
+                       "write; may be repeated",
+                       true, request.mounts));
   flags.add(collect_flag(request.collect));
   flags.add(choice_flag(
       "on-denied", "a denied system call fails, or ends the run (error)", {"error", "kill"},
@@ -247,8 +254,11 @@ void add_run_flags(FlagSet& flags, Options& options) {
   flags.add(choice_flag("tier", "what holds the walls (namespaces)", {"namespaces"}, [](std::size_t) {}));
   flags.add_switch("with-source", "show the source read-only in /work", request.with_source);
   flags.add_switch("proc", "mount a /proc that shows its own processes only", request.proc);
-  flags.add(list_flag("weaken", "NAME", "run without this wall; the report says so", request.weaken, "cgroup"));
-  flags.add(list_flag("require", "NAME", "refuse to run without this hardening", request.require, "landlock"));
+  flags.add(list_flag("weaken", "NAME",
+                      "run without this wall: cgroup, network, ipc, uts or seccomp; the report says so", request.weaken,
+                      "cgroup"));
+  flags.add(list_flag("require", "NAME", "refuse to run without this hardening, as 'sandbox-run doctor' names it",
+                      request.require, "landlock"));
   flags.add_switch("dry-run", "print the plan and every launch step; run nothing", options.dry_run);
   flags.add(
       size_flag("capture", "most of each stream that the report holds", request.capture, Bytes{1}, 256_MiB, "1MiB"));

@@ -22,8 +22,10 @@ struct Options {
 };
 
 // Each adds one group of flags that write into `options`, which must outlive the set.
-void add_loudness_flags(FlagSet& flags, Options& options);   // --quiet --verbose
-void add_output_flags(FlagSet& flags, Options& options);     // --json --report --quiet --verbose
+void add_loudness_flags(FlagSet& flags, Options& options);  // --quiet --verbose
+// --json --report --quiet --verbose
+void add_output_flags(FlagSet& flags, Options& options,
+                      const std::string& json_help = "print one report object on stdout and nothing else");
 void add_source_flags(FlagSet& flags, Options& options);     // --root --fetch --pin --unpinned --max-…
 void add_toolchain_flags(FlagSet& flags, Options& options);  // --go --tags: which files and modules belong to it
 void add_build_flags(FlagSet& flags, Options& options);      // --symbols --build-…

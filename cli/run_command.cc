@@ -57,6 +57,7 @@ void settle_standard_input(Options& options) {
 
 // What a run that may take its time is to be written to afterwards must be writable now.
 Status check_exports(const Options& options) {
+  TRY_STATUS(check_report_file(options));
   for (const auto& [flag, path] :
        {std::pair{"--trace-out", &options.trace_file}, {"--trace-chrome", &options.chrome_file}}) {
     if (path->empty()) continue;

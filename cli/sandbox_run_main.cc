@@ -40,7 +40,14 @@ std::string usage() {
       "sandbox-run runs untrusted Go code and says exactly what happened.\n\nusage: sandbox-run COMMAND [flags] …\n\n";
   for (const Command& command : kCommands) text += fmt::format("  {:<10} {}\n", command.name, command.summary);
   return text +
-         "\n'sandbox-run COMMAND --help' lists the flags of a command; for a start: sandbox-run run examples/hello\n";
+         "\n'sandbox-run COMMAND --help' lists the flags of a command; for a start: sandbox-run run examples/hello\n"
+         "\nExit status of run, test and exec: the program's own; else 120 rejected or not verified, 121 not built,\n"
+         "122 memory, 123 output, tasks or files, 124 time, 125 our own failure or a wrong flag, 130 canceled, 128+n\n"
+         "killed by signal n. --json and --report FILE say which it was where the program's own could look the same.\n"
+         "\nEnvironment: SANDBOX_RUN_STATE (what is kept between runs: toolchains, modules, compiled packages;\n"
+         "/var/lib/sandbox-run as root, else ~/.cache/sandbox-run), SANDBOX_RUN_GOROOT (the Go to build with),\n"
+         "SANDBOX_RUN_CGROUP (a group that was delegated to you, to run without root), GOPROXY (where modules and\n"
+         "toolchains are fetched from).\n";
 }
 
 // Descriptors 0 to 2 must exist, or the next file opened would take the place of a closed stream.
@@ -53,8 +60,11 @@ void fill_standard_streams() {
 int main_of(const Words& words) {
   const std::string name = words.empty() ? "" : words[0];
   const bool wants_help = name == "--help" || name == "-h" || name == "help";
+  if (wants_help && words.size() > 1)
+    for (const Command& command : kCommands)
+      if (command.name == words[1]) return command.run({"--help"});
   if (wants_help) return write_all(STDOUT_FILENO, usage(), "stdout") ? 0 : kOurFailure;
-  if (name == "--version")
+  if (name == "--version" || name == "version")
     return write_all(STDOUT_FILENO, "sandbox-run " SANDBOX_RUN_VERSION "\n", "stdout") ? 0 : kOurFailure;
   for (const Command& command : kCommands)
     if (command.name == name) return command.run(Words(words.begin() + 1, words.end()));

@@ -23,6 +23,17 @@ int usage_error(const std::string& command, const Error& error) {
   return kOurFailure;
 }
 
+namespace {
+
+const char* example_for(const std::string& command) {
+  if (command == "exec") return "./program";
+  if (command == "test") return "examples/several-packages/greet";
+  if (command == "fetch") return "examples/with-dependencies";
+  return "examples/hello";
+}
+
+}  // namespace
+
 std::optional<int> take_line(const std::string& command, const FlagSet& flags, const std::vector<std::string>& words,
                              Options& options, int on_usage_error) {
   auto line = flags.parse(words);
@@ -34,9 +45,16 @@ std::optional<int> take_line(const std::string& command, const FlagSet& flags, c
   options.request.sources = std::move(line->operands);
   options.request.arguments = std::move(line->arguments);
   if (!options.request.sources.empty()) return std::nullopt;
-  usage_error(command,
-              input_error(fmt::format("nothing to {}; for example: sandbox-run {} examples/hello", command, command)));
+  usage_error(command, input_error(fmt::format("nothing to {}; for example: sandbox-run {} {}", command, command,
+                                               example_for(command))));
   return on_usage_error;
+}
+
+Status check_report_file(const Options& options) {
+  if (options.report_file.empty()) return {};
+  Status good = check_output(options.report_file);
+  if (!good) return Error{Fault::input, good.error().sys_errno, "--report: " + good.error().what};
+  return {};
 }
 
 namespace {

@@ -39,6 +39,9 @@ class Session {
   std::unique_ptr<runner::Pipeline> pipeline_;
 };
 
+// What --report names must be writable before the run takes its time.
+Status check_report_file(const Options& options);
+
 // Takes a command's line: flags into `options`, operands and arguments into its request. An exit status where there is
 // nothing to do: help was asked for (and printed), or the line is wrong (and said: `on_usage_error`).
 std::optional<int> take_line(const std::string& command, const FlagSet& flags, const std::vector<std::string>& words,

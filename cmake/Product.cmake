@@ -5,6 +5,7 @@ install(TARGETS sandbox-run RUNTIME DESTINATION bin)
 install(TARGETS ${product_helpers} RUNTIME DESTINATION libexec)
 
 install(FILES README.md SECURITY.md CHANGELOG.md LICENSE DESTINATION share/doc/sandbox-run)
+install(FILES bench/RESULTS.md DESTINATION share/doc/sandbox-run/bench)  # README.md and docs/ link to it
 install(DIRECTORY docs/ DESTINATION share/doc/sandbox-run/docs)
 install(DIRECTORY examples DESTINATION share/doc/sandbox-run)
 

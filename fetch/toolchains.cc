@@ -43,10 +43,10 @@ Result<PinnedToolchain> choose(const std::string& asked) {
       return toolchain;
   std::string known;
   for (const PinnedToolchain& toolchain : pinned) known += (known.empty() ? "" : ", ") + toolchain.version;
-  return input_error(fmt::format(
-      "cannot install Go {}: its hash is not among those pinned in fetch/toolchains.txt ({}); install one of those, "
-      "or put a Go of your own on PATH or in SANDBOX_RUN_GOROOT",
-      asked, known));
+  return input_error(
+      fmt::format("cannot install Go {}: its hash is not among those built in ({}); install one of those, "
+                  "or put a Go of your own on PATH or in SANDBOX_RUN_GOROOT",
+                  asked, known));
 }
 
 // Files below a directory of tools: module zips carry no modes.

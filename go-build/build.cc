@@ -133,8 +133,9 @@ Result<std::variant<SealedProgram, BuildFailure>> collect(const OutputFile& file
   struct stat info {};
   if (::fstat(file.fd.get(), &info) != 0) return host_error(errno, "cannot examine the built program");
   if (info.st_size == 0)
-    return std::variant<SealedProgram, BuildFailure>(
-        refusal(BuildCode::GB004, "the package has no program in it: nothing was linked"));
+    return std::variant<SealedProgram, BuildFailure>(refusal(
+        BuildCode::GB004,
+        "nothing was linked: the package has no program in it (or no _test.go files, where its tests are asked for)"));
   char start[8] = {};
   if (::pread(file.fd.get(), start, sizeof start, 0) < 0) return host_error(errno, "cannot read the built program");
   if (std::string_view(start, sizeof start) == "!<arch>\n")

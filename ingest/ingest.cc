@@ -71,8 +71,10 @@ Result<Submission> snapshot(const Request& request, const std::string& workspace
   for (const std::string& source : sources) {
     TRY(const Form form, form_of(source));
     if (sources.size() > 1 && form != Form::go_file)
-      return input_error(fmt::format(
-          "\"{}\" cannot be combined with other SOURCEs: only .go files can be given together", escape(source)));
+      return input_error(
+          fmt::format("\"{}\" cannot be combined with other SOURCEs: only .go files can be given together; the "
+                      "program's own arguments stand behind --",
+                      escape(source)));
   }
   switch (first) {
     case Form::directory:

@@ -21,6 +21,10 @@ const char* remedy(Step step, int sys_errno) {
     case Step::root_attach:
     case Step::root_pivot:
       return "in a container, mounts must be allowed: docker run --privileged";
+    case Step::limit_set:
+      return sys_errno == EPERM ? "the hard limit that we were started with is lower: raise it (ulimit -H; in a "
+                                  "container, docker run --ulimit nofile=65536)"
+                                : "";
     case Step::proc_make:
       return "mounting /proc needs a /proc without masks around: docker run --privileged";
     case Step::filter_install:

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "launch/script.h"
+#include "launch/steps_error.h"
 #include "launch/testing/sandbox_fixture.h"
 
 namespace sandbox_run::launch {
@@ -49,6 +50,12 @@ TEST_F(Steps, EachOneFailsByItsNameAndLeavesNothing) {
     EXPECT_EQ(result.error().sys_errno, ENOMEM) << name;
   }
   EXPECT_GT(failed, 40);
+}
+
+TEST(StepError, AHardLimitThatIsTooLowSaysHowItIsRaised) {
+  EXPECT_THAT(step_error(Step::limit_set, EPERM, "nofile 4096").what,
+              testing::AllOf(HasSubstr("limit.set: nofile 4096"), HasSubstr("ulimit -H")));
+  EXPECT_THAT(step_error(Step::limit_set, EINVAL, "nofile 4096").what, testing::Not(HasSubstr("ulimit")));
 }
 
 TEST_F(Steps, ARequiredHardeningIsAWall) {

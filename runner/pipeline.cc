@@ -417,7 +417,13 @@ class Pipeline::Road {
     if (request_.profile == "go-run") {
       TRY(std::optional<std::string> refusal,
           go_build::refuse_elf(executable.program.get(), go_build::ElfPolicy::static_program));
-      if (refusal) return input_error(file.path + ": " + *refusal);
+      if (refusal) {
+        const bool dynamic = refusal->find("dynamically linked") != std::string::npos;
+        return input_error(fmt::format("{}: {}{}", file.path, *refusal,
+                                       dynamic ? " (with --profile generic a dynamic one does, --mount-ro showing it "
+                                                 "its libraries)"
+                                               : ""));
+      }
     }
     report_.build = report::BuildSection{.binary = executable.size};
     program_ = std::move(executable.program);

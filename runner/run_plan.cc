@@ -56,7 +56,8 @@ std::vector<std::string> without_repeats(const std::vector<std::string>& names) 
 }  // namespace
 
 std::uint32_t go_max_procs(const RunLimits& limits) {
-  return std::max(1U, static_cast<std::uint32_t>(std::ceil(limits.cpus)));
+  const auto of_the_quota = static_cast<std::uint32_t>(std::ceil(limits.cpus));
+  return std::clamp(of_the_quota, 1U, std::max(1U, static_cast<std::uint32_t>(limits.processes / 2)));
 }
 
 std::uint64_t go_memory_limit(const RunLimits& limits) { return limits.memory.count / 10 * 9; }

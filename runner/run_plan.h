@@ -12,6 +12,8 @@
 namespace sandbox_run::runner {
 
 // GOMAXPROCS: the processors of the quota, rounded up, so the runtime does not keep threads the cgroup will throttle.
+// At most half of --pids: the runtime wants a thread for each and some for calls that block, and dies where it gets
+// none.
 std::uint32_t go_max_procs(const RunLimits& limits);
 
 // GOMEMLIMIT in bytes: 90 % of --memory, so the collector works harder before the kernel ends the run. Measured: 150

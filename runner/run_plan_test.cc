@@ -36,6 +36,14 @@ TEST(Environment, ProcessorsAreRoundedUp) {
   EXPECT_EQ(go_max_procs(limits), 3U);
 }
 
+TEST(Environment, ProcessorsLeaveThreadsToRunOn) {
+  RunLimits limits;
+  limits.cpus = 1000;
+  EXPECT_EQ(go_max_procs(limits), limits.processes / 2);
+  limits.processes = 1;
+  EXPECT_EQ(go_max_procs(limits), 1U);
+}
+
 TEST(RunPlan, GrantsScratchOnTopOfMemory) {
   ASSERT_OK_AND_ASSIGN(launch::Plan plan, plan_for(Request{}, "t", "", "."));
   EXPECT_EQ(plan.cgroup.memory.count, 320ull << 20);

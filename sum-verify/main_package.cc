@@ -115,7 +115,9 @@ std::string how_to_name(const Submission& submission, const std::string& candida
 
 Error no_program(const Submission& submission, const std::string& problem, const std::vector<std::string>& candidates) {
   if (candidates.empty())
-    return input_error(problem + "; no directory of it has a package main, which a program starts from");
+    return input_error(problem +
+                       "; no directory of it has a package main, which a program starts from (a directory with a "
+                       "go.mod of its own is another module: name that one)");
   const std::string todo = how_to_name(submission, candidates.front());
   if (candidates.size() == 1)
     return input_error(fmt::format("{}; the program is in {}: {}", problem, listed(candidates), todo));

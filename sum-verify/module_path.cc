@@ -24,7 +24,7 @@ const char* kind_name(PathKind kind) {
   return "";
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
@@ -62,17 +62,17 @@ bool is_windows_device(std::string_view name) {
 // What is wrong with one path element; empty where nothing is.
 std::string element_problem(std::string_view element, PathKind kind) {
   if (element.empty()) return "empty path element";
-  if (element.find_first_not_of('.') == std::string_view::npos) return "invalid path element " + quoted(element);
+  if (element.find_first_not_of('.') == std::string_view::npos) return "invalid path element " + in_quotes(element);
   if (element.front() == '.' && kind == PathKind::module) return "leading dot in path element";
   if (element.back() == '.') return "trailing dot in path element";
   for (std::string_view rest = element; !rest.empty();) {
     const std::string_view before = rest;
     if (!allowed_in(kind, next_rune(rest))) {
-      return "invalid char " + quoted(before.substr(0, before.size() - rest.size()));
+      return "invalid char " + in_quotes(before.substr(0, before.size() - rest.size()));
     }
   }
   const std::string_view stem = element.substr(0, element.find('.'));
-  if (is_windows_device(stem)) return quoted(stem) + " disallowed as path element component on Windows";
+  if (is_windows_device(stem)) return in_quotes(stem) + " disallowed as path element component on Windows";
   if (kind == PathKind::file) return "";
   const std::size_t tilde = stem.rfind('~');
   if (tilde != std::string_view::npos && tilde + 1 < stem.size() &&
@@ -103,7 +103,7 @@ std::string module_path_problem(std::string_view path) {
   if (host.find('.') == std::string_view::npos) return "missing dot in first path element";
   for (const char c : host) {
     if (!(c == '-' || c == '.' || is_digit(c) || (c >= 'a' && c <= 'z'))) {
-      return "invalid char " + quoted({&c, 1}) + " in first path element";
+      return "invalid char " + in_quotes({&c, 1}) + " in first path element";
     }
   }
   if (!split_path_version(path)) return "invalid version";
@@ -112,7 +112,7 @@ std::string module_path_problem(std::string_view path) {
 
 Status answer(PathKind kind, std::string_view path, const std::string& problem) {
   if (problem.empty()) return {};
-  return input_error("malformed " + std::string(kind_name(kind)) + " path " + quoted(path) + ": " + problem);
+  return input_error("malformed " + std::string(kind_name(kind)) + " path " + in_quotes(path) + ": " + problem);
 }
 
 std::size_t trailing(std::string_view text, bool dots) {
@@ -186,8 +186,8 @@ Status check_module_version(const ModuleVersion& module) {
   const std::string where = module.path + "@" + module.version + ": invalid version: ";
   if (!parse_semver(module.version)) return input_error(where + "not a semantic version");
   if (const std::string canonical = canonical_version(module.version); canonical != module.version) {
-    return input_error("version " + quoted(module.version) + " of " + module.path + " is not canonical (should be " +
-                       quoted(canonical) + ")");
+    return input_error("version " + in_quotes(module.version) + " of " + module.path + " is not canonical (should be " +
+                       in_quotes(canonical) + ")");
   }
   const auto split = split_path_version(module.path);
   if (!version_matches_path_major(module.version, split->second)) {
@@ -225,19 +225,19 @@ Result<std::string> escape_path(std::string_view path) {
 
 Result<std::string> escape_version(std::string_view version) {
   if (!is_version_name(version))
-    return input_error("version " + quoted(version) + " invalid: disallowed version string");
+    return input_error("version " + in_quotes(version) + " invalid: disallowed version string");
   return escape(version);
 }
 
 Result<std::string> unescape_path(std::string_view escaped) {
   const auto path = unescape(escaped);
-  if (!path || !check_module_path(*path)) return input_error("invalid escaped module path " + quoted(escaped));
+  if (!path || !check_module_path(*path)) return input_error("invalid escaped module path " + in_quotes(escaped));
   return *path;
 }
 
 Result<std::string> unescape_version(std::string_view escaped) {
   const auto version = unescape(escaped);
-  if (!version || !is_version_name(*version)) return input_error("invalid escaped version " + quoted(escaped));
+  if (!version || !is_version_name(*version)) return input_error("invalid escaped version " + in_quotes(escaped));
   return *version;
 }
 

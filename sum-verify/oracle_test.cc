@@ -144,13 +144,13 @@ class OracleWithDependencies : public Oracle {};
 
 TEST_P(Oracle, HashesAreGos) {
   const ModuleVersion& module = GetParam().module;
-  ASSERT_OK_AND_ASSIGN(const UniqueFd zip, open_path(told()["Zip"], O_RDONLY));
+  ASSERT_OK_AND_ASSIGN(const UniqueFd zip, open_path(told()["Zip"].get<std::string>(), O_RDONLY));
   ASSERT_OK_AND_ASSIGN(const ModuleZipContent content, hash_module_zip(zip.get(), module));
-  EXPECT_EQ(content.h1, told()["Sum"]);
-  EXPECT_EQ(h1_of_go_mod(slurp(told()["GoMod"].get<std::string>())), told()["GoModSum"]);
-  ASSERT_OK_AND_ASSIGN(const UniqueFd tree, open_path(told()["Dir"], O_RDONLY | O_DIRECTORY));
+  EXPECT_EQ(content.h1, told()["Sum"].get<std::string>());
+  EXPECT_EQ(h1_of_go_mod(slurp(told()["GoMod"].get<std::string>())), told()["GoModSum"].get<std::string>());
+  ASSERT_OK_AND_ASSIGN(const UniqueFd tree, open_path(told()["Dir"].get<std::string>(), O_RDONLY | O_DIRECTORY));
   ASSERT_OK_AND_ASSIGN(const auto files, hash_tree(tree.get(), module.path + "@" + module.version, 1ull << 30));
-  EXPECT_EQ(h1_of_files(files).value(), told()["Sum"]);
+  EXPECT_EQ(h1_of_files(files).value(), told()["Sum"].get<std::string>());
 }
 
 TEST_P(Oracle, TheBuildListIsGos) {

@@ -2,7 +2,9 @@
 //
 //	./sandbox-run run examples/several-packages -- Ada Grace
 //
-// One sees a greeting for each argument, in the embedded words, then "2 greeted"; exit 0.
+// One sees a greeting for each argument, in the embedded words, then "2 greeted"; exit 0. One of the packages has a test:
+//
+//	./sandbox-run test examples/several-packages/greet
 package main
 
 import (

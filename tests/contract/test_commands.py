@@ -2,9 +2,11 @@
 import json
 import os
 import re
+import shutil
+import subprocess
 import zipfile
 
-from harness import HELLO, Case, go
+from harness import CLI, HELLO, Case, go
 
 COMMANDS = ("run", "build", "verify", "fetch", "exec", "test", "doctor", "profile", "toolchain", "cache", "trace")
 RUN_FLAGS = """cpu-time wall-time memory pids cpus output scratch open-files env stdin net profile mount-ro mount-rw out
@@ -23,6 +25,7 @@ class Help(Case):
                 done = self.run_cli(command, "--help")
                 self.assertEqual((done.status, done.err), (0, ""), repr(done))
                 self.assertIn("sandbox-run " + command, done.out.decode())
+                self.assertEqual(self.run_cli("help", command).out, done.out)
         text = self.run_cli("run", "--help").out.decode()
         self.assertEqual([f for f in RUN_FLAGS if "--" + f not in text], [])
 
@@ -46,6 +49,21 @@ class Host(Case):
         self.assert_status(done, 125)
         self.assertIn("/proc/nowhere", done.out.decode() + done.err)
 
+    def test_doctor_takes_no_root_owned_toolchain_for_a_strangers(self):
+        """An ordinary user's probes end in a user namespace, where root's files belong to nobody."""
+        home, goroot, cli = (os.path.join(self.dir, name) for name in ("home", "goroot", "sandbox-run"))
+        os.chmod(self.dir, 0o755)
+        for directory in home, goroot:
+            os.mkdir(directory)
+        os.chown(home, 4242, 4242)
+        self.file("goroot/VERSION", "go1.26.8\n")
+        shutil.copy(CLI, cli)
+        # Not self.run_cli: the checkout may lie where other users cannot look.
+        done = subprocess.run([cli, "doctor"], user=4242, group=4242, extra_groups=[], capture_output=True, text=True,
+                              env={"SANDBOX_RUN_STATE": home, "SANDBOX_RUN_GOROOT": goroot, "PATH": "/usr/bin:/bin"})
+        self.assertIn(goroot, done.stdout)
+        self.assertNotIn("belongs to user", done.stdout)
+
     def test_profiles_argue_for_every_rule(self):
         listed = self.run_cli("profile", "list").out.decode()
         for name in ("go-run", "go-build"):
@@ -61,6 +79,9 @@ class Host(Case):
 
     def test_toolchain_and_cache_lists(self):
         self.assert_status(self.run_cli("toolchain", "list"), 0)
+        empty = self.run_cli("toolchain", "list", env={"SANDBOX_RUN_STATE": os.path.join(self.dir, "state")})
+        self.assertEqual((empty.status, empty.out), (0, b""))
+        self.assertIn("no toolchain is installed", empty.err)
         self.assert_status(self.run_cli("cache", "list"), 0)
 
 
@@ -158,6 +179,8 @@ class Build(Case):
         done = self.run_cli("test", bad)
         self.assert_status(done, 1)
         self.assertIn(b"--- FAIL: TestSum", done.out)
+        none = self.module({"main.go": HELLO}, name="none")
+        self.assert_refused(self.run_cli("test", none), 121, "no _test.go files")
 
 
 class Inside(Case):

@@ -1,4 +1,8 @@
 """A bad flag is 125: the message names the flag and shows a value that would do; nothing is built or run."""
+import json
+import os
+import stat
+
 from harness import HELLO, Case
 
 BAD = [  # arguments before SOURCE, words of the answer
@@ -92,8 +96,36 @@ class Flags(Case):
             self.assert_status(self.run_cli("run", *mount, source), 0)  # control
         self.assert_status(self.run_cli("run", "--with-source", "--mount-ro", "%s:/workshop" % self.dir, source), 0)
 
+    def test_what_cannot_be_written_is_said_before_anything_runs(self):
+        source, nowhere = self.file("main.go", HELLO), os.path.join(self.dir, "missing", "file")
+        for line, status in ((["run", "--report", nowhere], 125), (["build", "-o", nowhere], 125),
+                             (["build", "-o", self.dir, "--report", nowhere], 125), (["verify", "--report", nowhere], 2)):
+            done = self.run_cli(*line, source)
+            self.assert_refused(done, status, nowhere, "No such file or directory")
+            self.assertNotIn(".tmp.", done.err)
+        self.assert_refused(self.run_cli("run", "--mount-ro", nowhere + ":/data", source), 125, "--mount-ro", nowhere)
+        self.assert_status(self.run_cli("run", "--report", os.path.join(self.dir, "file"), source), 0)  # control
+
+    def test_a_device_or_pipe_is_written_to_and_stays(self):
+        source, null = self.file("main.go", HELLO), os.path.join(self.dir, "null")
+        os.mknod(null, stat.S_IFIFO | 0o600)
+        reader = os.open(null, os.O_RDONLY | os.O_NONBLOCK)
+        self.assert_status(self.run_cli("run", "--report", null, source), 0)
+        self.assertEqual(json.loads(os.read(reader, 65536))["verdict"], "ok")
+        os.close(reader)
+        self.assertTrue(stat.S_ISFIFO(os.stat(null).st_mode))
+        link = os.path.join(self.dir, "link")
+        os.symlink("/dev/null", link)
+        self.assert_status(self.run_cli("build", "-o", link, source), 0)
+        self.assertTrue(os.path.islink(link))
+
     def test_no_source_and_no_such_command(self):
         self.assert_refused(self.run_cli("run"), 125, "examples/hello")
+        self.assert_refused(self.run_cli("exec"), 125, "./program")
+        self.assert_refused(self.run_cli("doctor", "twice"), 125, "twice")
+        two = [self.file("a.go", HELLO), "word"]
+        os.mkdir(os.path.join(self.dir, "word"))
+        self.assert_refused(self.run_cli("run", *two, cwd=self.dir), 120, "behind --")
         self.assert_refused(self.run_cli("fly"), 125, "fly")
 
     def test_a_bad_flag_with_json_leaves_stdout_to_a_report_or_empty(self):

@@ -1,6 +1,6 @@
 """Runs the suites one after another and says what happened; started by ./run-tests after everything is built.
 
-usage: main.py [--all] [--list] [SUITE[/NAME]…]
+usage: run-tests [--yes] [--all] [--list] [SUITE[/NAME]…]
 
 A suite's failing output is printed in full. A skip counts as a failure unless tests/expected-skips.txt names it, and
 whatever a suite leaves on the machine (processes, mounts, cgroups, temporary files) counts as one too.
@@ -41,6 +41,8 @@ def run_suite(name, function, context, allowed_skips):
         function(context, result)
     except Exception as error:  # a suite that cannot run has failed, and the others still run
         result.fail(name, "the suite itself broke: %s: %s" % (type(error).__name__, error))
+    if not (result.passed or result.failures or result.skipped):
+        result.fail(name, "nothing ran: no test is named %s" % " or ".join(context.want))
     for what in context.take_survivors() + leftovers.found_since(before, temporary, context.state):
         result.fail("leftovers", what)
     shutil.rmtree(temporary, ignore_errors=True)
@@ -53,7 +55,7 @@ def run_suite(name, function, context, allowed_skips):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="run-tests", description=__doc__.split("\n\n")[0])
     parser.add_argument("--all", action="store_true", help="long fuzz runs, probes one at a time")
     parser.add_argument("--list", action="store_true", help="name the suites and stop")
     parser.add_argument("want", nargs="*", metavar="SUITE[/NAME]")

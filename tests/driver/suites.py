@@ -30,7 +30,7 @@ def layers(context, result):
 
 def form(context, result):
     """clang-format over every C++ file; compiled Python and JSON files parse."""
-    formatter = house.tool("clang-format-14", "clang-format")
+    formatter = house.tool("clang-format-14", "clang-format-19", "clang-format-18", "clang-format")
     sources = house.tracked(".cc", ".h")
     version = subprocess.run([formatter, "--version"], capture_output=True, text=True).stdout
     if " 14." in version:  # another release formats some constructs differently

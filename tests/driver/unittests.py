@@ -65,6 +65,8 @@ def main(directory, report, *prefixes):
     os.chdir(directory)
     tests = unittest.defaultTestLoader.discover(directory, top_level_dir=directory)
     chosen = unittest.TestSuite(t for t in every(tests) if not prefixes or short(t).startswith(prefixes))
+    if chosen.countTestCases() == 0:
+        sys.exit("no test in %s begins with %s" % (directory, " or ".join(prefixes) or "anything"))
     recorder = Recorder()
     chosen.run(recorder)
     tree.ElementTree(recorder.root).write(report)

@@ -81,6 +81,12 @@ class Examples(Case):
                 for code in re.findall(r"exit code (\d+)", comment):
                     self.assertIn(int(code), [row[4] for row in rows])
 
+    def test_the_tests_of_an_example_pass(self):
+        greet = os.path.join(TOP, "examples", "several-packages", "greet")
+        done = self.run_cli("test", greet, "--", "-test.v", timeout=300)
+        self.assert_status(done, 0)
+        self.assertIn(b"--- PASS: TestGreetingNamesWhoIsGreeted", done.out)
+
     def test_denied_calls_are_named(self):
         for name, call in (("forks", "clone"), ("opens-a-socket", "socket")):
             with self.subTest(name):
