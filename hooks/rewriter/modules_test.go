@@ -9,7 +9,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -69,10 +68,6 @@ func TestPopularModules(t *testing.T) {
 	if !*long {
 		t.Skip("it takes most of an hour and fetches modules: run with -long")
 	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	wanted := regexp.MustCompile(*modules)
 	found, totals := newDifferences(t, "module"), map[string]int{}
 	for _, m := range popularModules {
@@ -80,7 +75,7 @@ func TestPopularModules(t *testing.T) {
 			continue
 		}
 		begin := time.Now()
-		counts := m.compare(t, self, found)
+		counts := m.compare(t, found)
 		t.Logf("%s@%s: %v, %v", m.path, m.version, counts, time.Since(begin).Round(time.Second))
 		for outcome, count := range counts {
 			totals[outcome] += count
@@ -91,9 +86,8 @@ func TestPopularModules(t *testing.T) {
 	found.check()
 }
 
-// compare runs a module's tests clean, clean once more, and hooked. What the two clean runs disagree on proves nothing
-// and is counted apart. What differs is run clean without inlining too: a hooked function is not inlined.
-func (m popularModule) compare(t *testing.T, self string, found *differences) map[string]int {
+// compare runs a module's tests clean and hooked.
+func (m popularModule) compare(t *testing.T, found *differences) map[string]int {
 	t.Helper()
 	p := newProject(t, nil, everything(0))
 	p.directory = filepath.Join(p.directory, m.path) // some tests want to see this path in a stack trace
@@ -103,49 +97,12 @@ func (m popularModule) compare(t *testing.T, self string, found *differences) ma
 	}
 	p.env = append(p.env, "GOPROXY="+strings.TrimSpace(string(proxy)), "GOFLAGS=", "GOSUMDB=off", "GOWORK=off")
 	m.fetch(p)
-	flags := []string{"-count=1"}
-	clean, again := p.runTests(flags, "./..."), p.runTests(flags, "./...")
-	active := append(p.hookFlags(p.plan("-test", "./...")), "-exec", "env "+actAsWrapper+"=1 "+self)
-	hooked := p.runTests(append(active, flags...), "./...")
-	if strings.Contains(hooked.text, "unhooked") {
-		found.add(m.path+".unhooked", relevant(hooked.text, "unhooked"))
-	}
-	counts, differ := map[string]int{}, map[testName]string{}
-	for _, name := range slices.SortedFunc(maps.Keys(clean.outcomes), testName.compare) {
-		want := clean.outcomes[name]
-		if again.outcomes[name].action != want.action {
-			counts["not the same each time"]++
-		} else if how := differs(want, again.outcomes[name], hooked.outcomes[name]); how != "" {
-			counts["differ"]++
-			differ[name] = how
-		} else {
-			counts[want.action]++
-		}
-	}
+	c := &comparison{p: p, hooks: p.hookFlags(p.plan("-test", "./...")), found: found, prints: true}
+	counts := c.run("./...")
 	if counts["pass"] == 0 {
-		t.Errorf("%s: not one test passes:\n%s", m.path, hooked.text[max(0, len(hooked.text)-2000):])
-	}
-	if len(differ) > 0 {
-		plain := p.runTests(append(flags, "-gcflags=all=-l"), "./...")
-		for name, how := range differ {
-			if differs(plain.outcomes[name], plain.outcomes[name], hooked.outcomes[name]) == "" {
-				how += "as does a clean build without inlining\n"
-			}
-			found.add(name.top(), name.test+" "+how)
-		}
+		t.Errorf("%s: not one test passes", m.path)
 	}
 	return counts
-}
-
-// differs says how a test's hooked run differs from two clean ones; what it prints counts if those agree on it.
-func differs(want, again, got testOutcome) string {
-	switch {
-	case got.action != want.action:
-		return fmt.Sprintf("%q became %q\n%s", want.action, got.action, got.output)
-	case again.output == want.output && got.output != want.output:
-		return fmt.Sprintf("prints\n%snot\n%s", got.output, want.output)
-	}
-	return ""
 }
 
 // fetch has the go command download the module from where the host gets its modules, and unpacks it as a main module.
