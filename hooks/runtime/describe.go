@@ -80,7 +80,8 @@ func (v *value) structure() (*structType, unsafe.Pointer) {
 		}
 	case kindPointer:
 		element := (*elementType)(unsafe.Pointer(v.typ)).element
-		if to := *(*unsafe.Pointer)(v.data); to != nil && element.kind&kindMask == kindStruct {
+		to := *(*unsafe.Pointer)(v.data)
+		if to != nil && element.kind&kindMask == kindStruct && (text{to, int(element.size)}).readable(0, int(element.size)) {
 			return (*structType)(unsafe.Pointer(element)), to
 		}
 	}
@@ -121,7 +122,7 @@ func (t text) is(s string) bool {
 
 // word adds a text, set off from what is before it.
 func (d *description) word(t text) {
-	if t.length <= 0 {
+	if t.length <= 0 || !t.readable(0, min(t.length, len(d.bytes))) {
 		return
 	}
 	if d.length > 0 {

@@ -20,14 +20,14 @@ func (t text) bytesAt(i int, address uintptr, length int) bool {
 	return true
 }
 
-// matches compares a text with byte strings or a table of the arena.
+// matches compares a text with byte strings or a table of the arena. What cannot be read matches nothing.
 func matches(a arena, op uint8, t text, offset uint32, length uint64) bool {
 	switch op {
 	case opSet:
 		return inSet(a, t, offset, length)
 	case opRegexp:
 		d, ok := dfaAt(a, offset)
-		return ok && d.matches(t)
+		return ok && t.readable(0, t.length) && d.matches(t)
 	}
 	at := a.at(offset, length)
 	if at == 0 || length > uint64(t.length) {
@@ -36,11 +36,14 @@ func matches(a arena, op uint8, t text, offset uint32, length uint64) bool {
 	n := int(length)
 	switch op {
 	case opEquals:
-		return t.length == n && t.bytesAt(0, at, n)
+		return t.length == n && t.readable(0, n) && t.bytesAt(0, at, n)
 	case opPrefix:
-		return t.bytesAt(0, at, n)
+		return t.readable(0, n) && t.bytesAt(0, at, n)
 	case opSuffix:
-		return t.bytesAt(t.length-n, at, n)
+		return t.readable(t.length-n, n) && t.bytesAt(t.length-n, at, n)
+	}
+	if !t.readable(0, t.length) {
+		return false
 	}
 	for i := 0; i+n <= t.length; i++ {
 		if t.bytesAt(i, at, n) {
@@ -66,7 +69,7 @@ func inSet(a arena, t text, offset uint32, members uint64) bool {
 		if uint64(t.length) != length {
 			continue
 		}
-		if member := a.at(uint32(pair), length); member != 0 && t.bytesAt(0, member, t.length) {
+		if member := a.at(uint32(pair), length); member != 0 && t.readable(0, t.length) && t.bytesAt(0, member, t.length) {
 			return true
 		}
 	}

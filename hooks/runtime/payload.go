@@ -166,16 +166,22 @@ func captured(record *ruleRecord) int {
 	return min(limit, captureLimit)
 }
 
-// putText shows a text's beginning with what is secret in it masked.
+// putText shows a text's beginning with what is secret in it masked; of one that cannot be read, its length alone.
 func (p *payload) putText(r *rule, t text, tag, index uint8) {
 	if t.length < 0 {
+		return
+	}
+	wanted := min(t.length, captured(r.record))
+	if !t.readable(0, r.reads(t, wanted)) {
+		if to := p.room(tag, index, lengthBytes); to != nil {
+			*(*uint32)(to) = uint32(min(t.length, 1<<32-1))
+		}
 		return
 	}
 	if matchesSecret(r, t) {
 		p.putMask(index)
 		return
 	}
-	wanted := min(t.length, captured(r.record))
 	shown := min(wanted, payloadLimit-p.length-valueHeaderSize-lengthBytes)
 	if shown < wanted {
 		p.flags |= flagTruncated
@@ -197,6 +203,17 @@ func (p *payload) putText(r *rule, t text, tag, index uint8) {
 	if r.record.scrub != 0 && scrub(text{to, read}, r.record.scrub, shown) {
 		p.flags |= flagMasked
 	}
+}
+
+// reads is how much of a text is looked at to show its first bytes.
+func (r *rule) reads(t text, shown int) int {
+	switch {
+	case r.record.scrubRegexps != 0:
+		return min(t.length, textReadLimit)
+	case r.record.scrub != 0:
+		return min(t.length, shown+lookahead)
+	}
+	return shown
 }
 
 func copyText(to, from unsafe.Pointer, length int) {

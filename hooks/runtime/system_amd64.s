@@ -24,6 +24,14 @@ TEXT ·framePointer(SB),NOSPLIT|NOFRAME,$0-8
 	MOVQ	BP, ret+0(FP)
 	RET
 
+// func image() (begin, end uintptr)
+TEXT ·image(SB),NOSPLIT,$0-16
+	LEAQ	runtime·text(SB), AX
+	MOVQ	AX, begin+0(FP)
+	LEAQ	runtime·end(SB), AX
+	MOVQ	AX, end+8(FP)
+	RET
+
 // func store(word *uint64, value uint64)
 TEXT ·store(SB),NOSPLIT,$0-16
 	MOVQ	word+0(FP), BX

@@ -133,6 +133,29 @@ class Record(TraceCase):
         (call,) = [c for c in trace.calls if c.get("path") == "/etc/hostname-not-here"]
         self.assertEqual((call["syscall"], call["lane"], call["frame"]), ("openat", "witnessed", event["frame"]))
 
+    def test_an_open_below_package_os_is_explained_where_a_rule_hooks_it(self):
+        source = self.program('_, err := syscall.Open("/nowhere", 0, 0)\nfmt.Println(err)', "fmt", "syscall")
+        trace = self.traced(source, rules(
+            rule("below", "syscall.Open", "{record: {arguments: [path], results: [err], duration: true}}",
+                 "explains: {calls: [openat], path: [path]}"), use="[std:files]"))
+        (event,) = trace.of("syscall.Open")
+        self.assertEqual((event["arguments"], event["line"] > 0), ({"path": "/nowhere"}, True))
+        self.assertEqual(trace.verdicts("/nowhere"), ["explained"])
+        self.assertEqual(self.traced(source, "std:files").verdicts("/nowhere"), ["unexplained"])  # control
+
+    def test_what_a_refused_command_tried_is_explained_and_the_threads_are_the_runtimes(self):
+        trace = self.traced(self.program('''var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() { runtime.LockOSThread(); time.Sleep(20 * time.Millisecond) })
+	}
+	all.Wait()
+	fmt.Println(exec.Command("/bin/true").Run())''', "fmt", "os/exec", "runtime", "sync", "time"), "std:exec")
+        self.assertEqual(self.done.out, b"fork/exec /bin/true: operation not permitted\n")
+        clones = {(c["verdict"], c.get("denied", False)) for c in trace.calls if c["syscall"] == "clone"}
+        self.assertEqual(clones, {("explained", True), ("runtime", False)})
+        verdicts = trace.summary["verdicts"]
+        self.assertEqual([verdicts[v] for v in ("uncovered", "unexplained", "contradicted")], [0, 0, 0])
+
     def test_count_counts_every_call_and_writes_no_event(self):
         trace = self.traced(self.file("main.go", REPEAT), rules(rule("steps", "main.step", "count")))
         self.assertEqual(trace.events, [])

@@ -56,7 +56,8 @@ def run_suite(name, function, context, allowed_skips):
 
 def main():
     parser = argparse.ArgumentParser(prog="run-tests", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--all", action="store_true", help="long fuzz runs, probes one at a time")
+    parser.add_argument("--all", action="store_true",
+                        help="long fuzz runs, probes one at a time, the proofs of the hooks (hours)")
     parser.add_argument("--list", action="store_true", help="name the suites and stop")
     parser.add_argument("want", nargs="*", metavar="SUITE[/NAME]")
     arguments = parser.parse_args()

@@ -132,21 +132,57 @@ def fuzz(context, result):
     house.in_parallel(one, [n for n in sorted(sources) if context.wants("fuzz", n)])
 
 
+# Tests of the rewriter that take most of an hour each.
+LONG_HOOK_TESTS = ("TestGoTestPrograms", "TestStandardLibrary", "TestPopularModules")
+
+
 def hooks(context, result):
-    """The rewriter's and the hook runtime's own tests, in Go (--all: Go's test programs and std's tests, hooked)."""
+    """The rewriter's and the hook runtime's own tests, in Go (--all: Go's test programs, std's and modules' tests, hooked)."""
     names = [w.partition("/")[2] for w in context.want if w.startswith("hooks/")]
-    command = ["go", "test", "-json", "-vet=off", "-timeout", "60m"] + (["-run", "|".join(names)] if names else [])
-    environment = {"GOCACHE": os.path.join(TOP, "build", "go-cache"), "GOFLAGS": "", "GOENV": "off", "GOWORK": "off",
-                   "GOTOOLCHAIN": "local", "GOPROXY": "off", "CGO_ENABLED": "0"}
+    # The modules come from where the host gets its own.
+    proxy = subprocess.run(["go", "env", "GOPROXY"], env=context.environment, capture_output=True, text=True).stdout.strip()
     for package, more in (("./runtime/...", []), ("./rewriter/...", ["-args", "-long"] if context.everything else [])):
-        status, output = context.run(command + [package] + more, 3600, cwd=os.path.join(TOP, "hooks"), env=environment)
-        failures = len(result.failures)
-        count_go(result, output)
-        if status != 0 and len(result.failures) == failures:
-            result.fail(package, "exit status %d:\n%s" % (status, output[-6000:]))
+        run_go_tests(context, result, "", ["-run", "|".join(names)] if names else [], package, more,
+                     {"GOPROXY": proxy} if context.everything else {})
 
 
-def count_go(result, output):
+def run_go_tests(context, result, prefix, flags, package, more, environment):
+    timeout = 6 * 3600 if "-long" in more else 3600
+    command = ["go", "test", "-json", "-vet=off", "-timeout", "%ds" % timeout] + flags + [package] + more
+    environment = {"GOCACHE": os.path.join(TOP, "build", "go-cache"), "GOFLAGS": "", "GOENV": "off", "GOWORK": "off",
+                   "GOTOOLCHAIN": "local", "GOPROXY": "off", "CGO_ENABLED": "0", **environment}
+    status, output = context.run(command, timeout, cwd=os.path.join(TOP, "hooks"), env=environment)
+    failures = len(result.failures)
+    count_go(result, output, prefix)
+    if status != 0 and len(result.failures) == failures:
+        result.fail(prefix + package, "exit status %d:\n%s" % (status, output[-6000:]))
+
+
+def releases(context, result):
+    """With --all: the hooks' own tests, and the contract of traces, on the other Go releases of fetch/toolchains.txt."""
+    if not context.everything:
+        return result.skip("every-release", "each fetches a toolchain and fills its std cache: run with --all")
+    with open(os.path.join(context.environment["SANDBOX_RUN_GOROOT"], "VERSION")) as version:
+        ours = version.readline().strip()
+    with open(os.path.join(TOP, "fetch", "toolchains.txt")) as lines:
+        known = [line.split()[0] for line in lines if line.startswith("go")]
+    for release in known:
+        if release != ours and context.wants("releases", release):
+            on_release(context, result, release)
+
+
+def on_release(context, result, release):
+    status, said = context.run([house.CLI, "toolchain", "install", "--quiet", release], 900)
+    if status != 0:
+        return result.fail(release, said)
+    goroot = said.strip().split("\n")[-1]
+    chosen = {"SANDBOX_RUN_GOROOT": goroot, "PATH": os.path.join(goroot, "bin") + ":" + context.environment["PATH"]}
+    for package in ("./runtime/...", "./rewriter/..."):
+        run_go_tests(context, result, release + "/", ["-skip", "|".join(LONG_HOOK_TESTS)], package, [], chosen)
+    run_unittests(context, result, "tests/contract", "contract", ["trace"], chosen, release + "/")
+
+
+def count_go(result, output, prefix=""):
     """Adds what `go test -json` said of each test that has no subtests of its own."""
     said, ended = {}, {}
     for line in output.split("\n"):
@@ -166,9 +202,9 @@ def count_go(result, output):
         if how == "pass":
             result.ok()
         elif how == "fail":
-            result.fail(test, text)
+            result.fail(prefix + test, text)
         else:
-            result.skip(test, " ".join(text.split())[-200:])
+            result.skip(prefix + test, " ".join(text.split())[-200:])
 
 
 def readelf(context, binary, *what):
@@ -206,19 +242,19 @@ def child_symbols(context, result):
         result.check("nm-u-" + os.path.basename(path), status == 0 and not foreign, "\n".join(foreign) or output)
 
 
-def run_unittests(context, result, directory, prefix):
+def run_unittests(context, result, directory, suite, names=(), environment=None, prefix=""):
     """Runs a directory of Python unittest files in one process and adds its counts by the names of its tests."""
     report = os.path.join(context.temporary, "unittest.xml")
-    names = [w.partition("/")[2] for w in context.want if w.startswith(prefix + "/")]
+    names = list(names) or [w.partition("/")[2] for w in context.want if w.startswith(suite + "/")]
     status, output = context.run([sys.executable, "-B", os.path.join(TOP, "tests", "driver", "unittests.py"),
-                                  os.path.join(TOP, directory), report] + names, 1500)
+                                  os.path.join(TOP, directory), report] + names, 1500, env=environment or {})
     try:
         cases = xml.etree.ElementTree.parse(report).getroot()
     except (OSError, xml.etree.ElementTree.ParseError):
-        result.fail(prefix, "exit status %d and no report:\n%s" % (status, output))
+        result.fail(prefix + suite, "exit status %d and no report:\n%s" % (status, output))
         return
     for case in cases:
-        name, kind = case.get("name"), case.get("result")
+        name, kind = prefix + case.get("name"), case.get("result")
         if kind == "passed":
             result.ok()
         elif kind == "skipped":
@@ -274,4 +310,4 @@ def vm(context, result):
 
 
 ALL = {"layers": layers, "form": form, "unit": unit, "sanitizers": sanitizers, "fuzz": fuzz, "hooks": hooks,
-       "binaries": binaries, "examples": examples, "contract": contract, "probes": probes, "vm": vm}
+       "releases": releases, "binaries": binaries, "examples": examples, "contract": contract, "probes": probes, "vm": vm}
