@@ -287,7 +287,7 @@ class Build {
     const auto& plan = std::get<hooks::HookPlan>(planned);
     TRY(const HookedStdCache hooked_std, hooked_std_cache(input, std_library, plan, narrator_));
     paths.std_cache = hooked_std.path;
-    target.hook_flags = hook_flags(plan, false);
+    target.hook_flags = hook_flags(plan, HookedPart::program);
     TRY(launch::Facts facts,
         run_go(walls, build_plan(paths, request_.limits, unique_id("build"), std::time(nullptr)), toolchain_,
                build_command(target, request_.limits, processors()), -1, request_.cancel_fd));

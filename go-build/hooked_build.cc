@@ -103,7 +103,10 @@ Status fill(const HookInput& input, const StdCache& std_library, const hooks::Ho
   TRY(paths.goroot_links, linked_directories(input.toolchain.goroot, std::string(inside::kGoroot)));
   paths.writable_cache = cache;
   add_hook_mounts(input.tool, input.hooks, paths);
-  BuildCommand command = std_command(limits, processors(), hook_flags(plan, true), plan.dependencies);
+  TRY(std::string packages, read_file(std_library.packages_path, Bytes{1 << 20}));
+  paths.more.push_back(launch::FileMount{std::string(inside::kCleanPackages), std::move(packages)});
+  BuildCommand command =
+      std_command(limits, processors(), hook_flags(plan, HookedPart::standard_library), plan.dependencies);
   TRY(launch::Facts facts, run_go(input.host, build_plan(paths, limits, id, std::time(nullptr)), input.toolchain,
                                   command, -1, input.cancel_fd));
   if (facts.ended == launch::EndedBySupervisor::canceled) return host_error(ECANCELED, "compiling with hooks");
@@ -152,11 +155,13 @@ void add_hook_mounts(const HookTool& tool, const Hooks& hooks, BuildPaths& paths
   paths.more.push_back(launch::FileMount{std::string(inside::kHookRules), hooks.rules_json});
 }
 
-std::vector<std::string> hook_flags(const hooks::HookPlan& plan, bool standard_only) {
-  std::vector<std::string> flags = {fmt::format("-toolexec={} toolexec --rules {} --runtime {}", inside::kRewriter,
-                                                inside::kHookRules, inside::kHookRuntime)};
+std::vector<std::string> hook_flags(const hooks::HookPlan& plan, HookedPart part) {
+  std::string wrapper = fmt::format("-toolexec={} toolexec --rules {} --runtime {} --kept {}", inside::kRewriter,
+                                    inside::kHookRules, inside::kHookRuntime, inside::kHookedArchives);
+  if (part == HookedPart::standard_library) wrapper += fmt::format(" --clean {}", inside::kCleanPackages);
+  std::vector<std::string> flags = {std::move(wrapper)};
   for (const hooks::PlannedPackage& package : plan.packages)
-    if (package.standard || !standard_only)
+    if (package.standard || part == HookedPart::program)
       flags.push_back(fmt::format("-gcflags={}=-sandbox-hook={}", package.path, package.hash));
   return flags;
 }

@@ -30,7 +30,8 @@ void add_hook_mounts(const HookTool& tool, const Hooks& hooks, BuildPaths& paths
 
 // The words that make `go build` a hooked one. The rewriter takes part in each compilation, but only a package that a
 // rule touches gets a flag of its own, and with it another place in GOCACHE; all others keep theirs.
-std::vector<std::string> hook_flags(const hooks::HookPlan& plan, bool standard_only);
+enum class HookedPart { standard_library, program };
+std::vector<std::string> hook_flags(const hooks::HookPlan& plan, HookedPart part);
 
 // What `rewriter plan` makes of the rules and the sources of `paths` and `target`. The other alternative: the sources
 // or the rules are not such that there can be a plan.

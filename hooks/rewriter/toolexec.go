@@ -20,7 +20,8 @@ import (
 
 // Theory of operation: go build starts every tool through `rewriter toolexec … TOOL ARGS`. Three things happen:
 //   - A compilation without -sandbox-hook, and every tool but compile and link: the tool takes this process's place.
-//   - The linker gets one more line in its importcfg: where the hook runtime is.
+//   - The linker gets one more line in its importcfg: where the hook runtime is; and hooked archives that were kept
+//     aside (early_cutoff.go) in place of the clean ones.
 //   - A compilation with the flag: changed copies of the files are compiled in place of the originals, under the
 //     originals' names (-trimpath). If that fails, the originals are compiled.
 
@@ -28,6 +29,7 @@ const runtimeImport = "internal/sandboxhook"
 
 type toolexec struct {
 	rules, runtime string
+	cutoff         earlyCutoff
 	tool           string
 	args           []string
 }
@@ -46,6 +48,10 @@ func runToolexec(args []string) error {
 			t.rules = value
 		case "runtime":
 			t.runtime = value
+		case "clean":
+			t.cutoff.clean = value
+		case "kept":
+			t.cutoff.kept = value
 		default:
 			return usageError("toolexec has no flag -" + name)
 		}
@@ -81,7 +87,7 @@ func (t *toolexec) link() error {
 		return t.become(t.args)
 	}
 	to := from + ".sandbox-hook"
-	if err := t.addRuntime(from, to); err != nil {
+	if err := t.addRuntime(from, to, t.cutoff.kept != ""); err != nil {
 		return err
 	}
 	args := append([]string{}, t.args...)
@@ -99,10 +105,15 @@ func (t *toolexec) link() error {
 	return t.become(args)
 }
 
-func (t *toolexec) addRuntime(from, to string) error {
+func (t *toolexec) addRuntime(from, to string, toLink bool) error {
 	data, err := os.ReadFile(from)
 	if err != nil {
 		return fmt.Errorf("cannot read go build's importcfg: %w", err)
+	}
+	if toLink {
+		if data, err = t.cutoff.linkerArchives(data); err != nil {
+			return err
+		}
 	}
 	data = append(bytes.TrimRight(data, "\n"), []byte("\npackagefile "+runtimeImport+"="+t.runtime+"\n")...)
 	if err := os.WriteFile(to, data, 0o666); err != nil {
@@ -143,6 +154,9 @@ func (t *toolexec) compile() error {
 	output, err := run(t.tool, hooked.all())
 	if err == nil {
 		os.Stdout.Write(output)
+		if t.cutoff.clean != "" {
+			_ = t.cutoff.apply(c, p, r) // where not, importers are compiled anew
+		}
 		return nil
 	}
 	return t.fallBack(c, p, r, set, firstError(output, err))
@@ -283,7 +297,7 @@ func (t *toolexec) prepare(c *compileArgs, p *sourcePackage, r *rewritten) (*com
 	}
 	hooked.set("trimpath", strings.Join(append(w.rewrites, rewrites), ";"))
 	importcfg := filepath.Join(base, "importcfg")
-	if err := t.addRuntime(c.value("importcfg"), importcfg); err != nil {
+	if err := t.addRuntime(c.value("importcfg"), importcfg, false); err != nil {
 		return nil, err
 	}
 	hooked.set("importcfg", importcfg)
