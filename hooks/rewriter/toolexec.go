@@ -30,12 +30,41 @@ const runtimeImport = "internal/sandboxhook"
 type toolexec struct {
 	rules, runtime string
 	cutoff         earlyCutoff
+	plan, objects  string
 	tool           string
 	args           []string
 }
 
 // runToolexec answers only if a tool ran as a child or something failed.
 func runToolexec(args []string) error {
+	t, err := parseToolexec(args)
+	if err != nil {
+		return err
+	}
+	switch {
+	case passthrough.Untouched(t.tool, t.args):
+		return t.become(t.args)
+	case filepath.Base(t.tool) == "link":
+		return t.link()
+	case isHooked(t.args):
+		return t.compile()
+	}
+	return t.become(t.args)
+}
+
+// runCompile compiles one package with its hooks where no go build asks for it, and writes what a plan would say of it.
+func runCompile(args []string) error {
+	t, err := parseToolexec(args)
+	if err != nil {
+		return err
+	}
+	if t.rules == "" || t.runtime == "" || t.plan == "" || t.objects == "" {
+		return usageError("compile needs --rules, --runtime, --plan and --objects")
+	}
+	return t.compile()
+}
+
+func parseToolexec(args []string) (*toolexec, error) {
 	t := &toolexec{}
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
 		name, value, joined := strings.Cut(strings.TrimLeft(args[0], "-"), "=")
@@ -52,23 +81,19 @@ func runToolexec(args []string) error {
 			t.cutoff.clean = value
 		case "kept":
 			t.cutoff.kept = value
+		case "plan":
+			t.plan = value
+		case "objects":
+			t.objects = value
 		default:
-			return usageError("toolexec has no flag -" + name)
+			return nil, usageError("there is no flag -" + name)
 		}
 	}
 	if len(args) == 0 {
-		return usageError("toolexec needs a tool to run")
+		return nil, usageError("there is no tool to run")
 	}
 	t.tool, t.args = args[0], args[1:]
-	switch {
-	case passthrough.Untouched(t.tool, t.args):
-		return t.become(t.args)
-	case filepath.Base(t.tool) == "link":
-		return t.link()
-	case isHooked(t.args):
-		return t.compile()
-	}
-	return t.become(t.args)
+	return t, nil
 }
 
 func (t *toolexec) become(args []string) error {
@@ -140,6 +165,11 @@ func (t *toolexec) compile() error {
 	if why := untouchable(p.importPath, nil); why != "" {
 		return fmt.Errorf("package %s must not be built with %s…: %s", p.importPath, hookFlag, why)
 	}
+	if t.plan != "" {
+		if err := t.writePlan(p, set); err != nil {
+			return err
+		}
+	}
 	r, err := rewrite(p, set)
 	if err != nil {
 		return err
@@ -160,6 +190,14 @@ func (t *toolexec) compile() error {
 		return nil
 	}
 	return t.fallBack(c, p, r, set, firstError(output, err))
+}
+
+func (t *toolexec) writePlan(p *sourcePackage, set *ruleSet) error {
+	found := set.find(p, everyRule(set), "")
+	made := newPlan()
+	made.Refused = append(made.Refused, found.refused...)
+	made.Rules = set.summaries([]*packageFinds{found})
+	return made.write(t.plan)
 }
 
 // fallBack compiles the originals. If they do not compile either, the package was never good, and only that is said.
@@ -273,7 +311,11 @@ func readSymabis(path, linkPath string) map[string]bool {
 
 // prepare writes the changed files and answers the command line that compiles them.
 func (t *toolexec) prepare(c *compileArgs, p *sourcePackage, r *rewritten) (*compileArgs, error) {
-	base := filepath.Join(filepath.Dir(c.value("o")), "sandbox-hook")
+	objects := t.objects
+	if objects == "" {
+		objects = filepath.Dir(c.value("o"))
+	}
+	base := filepath.Join(objects, "sandbox-hook")
 	if err := os.MkdirAll(base, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("cannot make a place for the hooked files: %w", err)
 	}
