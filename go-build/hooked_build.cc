@@ -221,7 +221,7 @@ Result<std::optional<hooks::HookPlan>> load_standard_plan(const std::string& ent
 }  // namespace
 
 Result<std::string> make_plan_file(const std::string& directory) {
-  std::string path = directory + "/hook-plan";
+  std::string path = fmt::format("{}/{}", directory, unique_id("hook-plan"));
   TRY(const UniqueFd file, open_path(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
   if (::fchmod(file.get(), 0666) != 0) return host_error(errno, "cannot open " + path + " to the rewriter");
   return path;
