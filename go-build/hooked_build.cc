@@ -209,6 +209,16 @@ Status make_standard_plan(const HookInput& input, const StdCache& std_library, c
   return replace_file(entry + "/sha256", sha256(text).hex(), 0444);
 }
 
+// Names can come from a plan that was made next to a submission's source.
+Status check_standard(const std::vector<std::string>& packages, const StdCache& std_library) {
+  TRY(const std::string text, read_file(std_library.packages_path, kMostPackagesBytes));
+  const std::string lines = "\n" + text + "unsafe=\n";
+  for (const std::string& package : packages)
+    if (lines.find(fmt::format("\n{}=", package)) == std::string::npos)
+      return self_error(fmt::format("the hook rewriter calls '{}' a package of the standard library", package));
+  return {};
+}
+
 // nullopt: the entry is not what was put there.
 Result<std::optional<hooks::HookPlan>> load_standard_plan(const std::string& entry) {
   auto text = read_file(entry + "/plan", kMostPlanBytes);
@@ -284,6 +294,7 @@ Result<std::string> ask_rewriter(const HookInput& input, const BuildPaths& paths
 
 Result<hooks::HookPlan> standard_plan(const HookInput& input, const StdCache& std_library,
                                       const std::vector<std::string>& packages) {
+  TRY_STATUS(check_standard(packages, std_library));
   TRY(const std::string toolchain, identity(input.toolchain));
   const Sha256Digest key =
       sha256(fmt::format("hook plan\n{}\n{}\n{}\n{}\ntags {}\n{}\n", kRecipe, toolchain, input.tool.digest.hex(),

@@ -48,7 +48,8 @@ Result<std::string> ask_rewriter(const HookInput& input, const BuildPaths& paths
                                  const Limits& limits, const std::vector<std::string>& words);
 
 // What the rules come to in these packages of the standard library and all that they are built from. Made without any
-// of the submission's code, and kept. Fails with: Fault::host and the rewriter's words.
+// of the submission's code, and kept. Fails with: Fault::host and the rewriter's words; Fault::self where one of
+// `packages` is no package of `std_library`.
 Result<hooks::HookPlan> standard_plan(const HookInput& input, const StdCache& std_library,
                                       const std::vector<std::string>& packages);
 

@@ -203,6 +203,20 @@ TEST_F(HookedBuildTest, AnotherToolchainHasAnotherPlan) {
   EXPECT_EQ(counts[2], counts[0] + 1);
 }
 
+TEST_F(HookedBuildTest, OnlyPackagesOfTheStandardLibraryArePlannedApart) {
+  SilentNarrator silent;
+  ASSERT_OK_AND_ASSIGN(StdCache library, std_cache(*host_, toolchain_, state_, silent));
+  ASSERT_OK_AND_ASSIGN(HookTool tool, hook_tool(*host_, toolchain_, library, state_, silent));
+  const Hooks hooks = hooks_at("os.OpenFile");
+  const HookInput input{*host_, toolchain_, tool, hooks, state_, temporary_.path(), {}, -1};
+  for (const char* name : {"example.org/app", "./os", "fmt\nos", "fm", "mt", "cmd/go"}) {
+    auto plan = standard_plan(input, library, {"fmt", name});
+    ASSERT_FALSE(plan) << name;
+    EXPECT_EQ(plan.error().fault, Fault::self) << name << ": " << plan.error().what;
+  }
+  EXPECT_TRUE(standard_plan(input, library, {"fmt", "unsafe"})) << "control";
+}
+
 TEST_F(HookedBuildTest, RulesInVainAreTheGoCommandsToExplainButForShippedOnes) {
   for (const auto& [rules, says] : {std::pair(hooks_at("main.nothing"), "nothing is called 'main.nothing'"),
                                     std::pair(hooks_at("os.OpenFile", "nome"), "os.OpenFile has no argument nome")}) {
