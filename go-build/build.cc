@@ -23,6 +23,7 @@
 #include "go-build/elf_gate.h"
 #include "go-build/go_command.h"
 #include "go-build/hooked_build.h"
+#include "go-build/hooked_replay.h"
 #include "go-build/inside.h"
 #include "go-build/module_view.h"
 #include "go-build/replay.h"
@@ -248,23 +249,19 @@ class Build {
     paths.output_file = output.path;
     narrator_.note(fmt::format("building {} with {}", submission_.name, toolchain_.version));
     // From here on the compiler reads what the submitter wrote: whatever it does, it does behind the walls.
-    if (request_.hooks) {
-      TRY(paths.modules, lay_out_modules(tree_, run.path() + "/modules"));
-      return make_hooked(*host_of_all, std_library, std::move(paths), target, run.path(), output, outcome);
-    }
-    if (request_.use_replay) {
-      ReplayInput input{*host_of_all,     toolchain_,
-                        std_library,      request_.state_directory,
-                        run.path(),       submission_.snapshot_path,
-                        output.path,      request_.limits,
-                        request_.symbols, request_.cancel_fd};
-      TRY(auto replayed, try_replay(input, target));
-      if (replayed) {
+    const ReplayInput replayed{*host_of_all,     toolchain_,
+                               std_library,      request_.state_directory,
+                               run.path(),       submission_.snapshot_path,
+                               output.path,      request_.limits,
+                               request_.symbols, request_.cancel_fd};
+    if (request_.hooks) return make_hooked(replayed, std::move(paths), target, output, outcome);
+    if (auto source = request_.use_replay ? replay_source_of(std_library, target) : std::nullopt) {
+      TRY(auto facts, replay(replayed, *source));
+      if (facts) {
         replayed_ = true;
-        return finish(*replayed, output, outcome);
+        return finish(*facts, output, outcome);
       }
-      // A linker that gave up may have left something, which the go command would not write over.
-      if (::ftruncate(output.fd.get(), 0) != 0) return host_error(errno, "cannot empty " + output.path);
+      TRY_STATUS(empty(output));
     }
     TRY(paths.modules, lay_out_modules(tree_, run.path() + "/modules"));
     TRY(launch::Facts facts,
@@ -274,13 +271,24 @@ class Build {
   }
 
   // As make(), from where the sandbox's view is laid out.
-  Result<std::optional<SealedProgram>> make_hooked(launch::Host& walls, const StdCache& std_library, BuildPaths paths,
-                                                   BuildTarget target, const std::string& run_directory,
+  Result<std::optional<SealedProgram>> make_hooked(const ReplayInput& replayed, BuildPaths paths, BuildTarget target,
                                                    const OutputFile& output, BuildOutcome& outcome) {
+    launch::Host& walls = replayed.host;
+    const StdCache& std_library = replayed.std_library;
     TRY(const HookTool tool,
         hook_tool(walls, toolchain_, std_library, request_.state_directory, narrator_, request_.cancel_fd));
-    const HookInput input{walls,         toolchain_,        tool, *request_.hooks, request_.state_directory,
-                          run_directory, request_.cancel_fd};
+    const HookInput input{
+        walls,         toolchain_,        tool, *request_.hooks, request_.state_directory, replayed.run_directory,
+        request_.tags, request_.cancel_fd};
+    if (auto source = request_.use_replay ? replay_source_of(std_library, target) : std::nullopt) {
+      TRY(auto done, replay_hooked(replayed, *source, input, narrator_));
+      if (done) {
+        replayed_ = true;
+        return finish_hooked(done->facts, done->notes, output, outcome);
+      }
+      TRY_STATUS(empty(output));
+    }
+    TRY(paths.modules, lay_out_modules(tree_, replayed.run_directory + "/modules"));
     add_hook_mounts(tool, *request_.hooks, paths);
     TRY(auto planned, plan_hooks(input, paths, target, request_.limits));
     if (auto* failure = std::get_if<BuildFailure>(&planned)) {
@@ -288,29 +296,43 @@ class Build {
       return std::optional<SealedProgram>();
     }
     const auto& plan = std::get<hooks::HookPlan>(planned);
-    TRY(const HookedStdCache hooked_std, hooked_std_cache(input, std_library, plan, narrator_));
+    // Of that plan, which was made next to the submission's source, only names of packages reach what others are given.
+    TRY(const hooks::HookPlan standard, standard_plan(input, std_library, plan.dependencies));
+    TRY(const HookedStdCache hooked_std, hooked_std_cache(input, std_library, standard, narrator_));
     paths.std_cache = hooked_std.path;
-    target.hook_flags = hook_flags(plan, false);
+    target.hook_flags = hook_flags(standard, &plan);
+    target.symbol_table = true;
     TRY(launch::Facts facts,
         run_go(walls, build_plan(paths, request_.limits, unique_id("build"), std::time(nullptr)), toolchain_,
                build_command(target, request_.limits, processors()), -1, request_.cancel_fd));
+    return finish_hooked(facts, hook_notes(plan.refused, facts.stderr_stream.captured), output, outcome);
+  }
+
+  Result<std::optional<SealedProgram>> finish_hooked(const launch::Facts& facts, const std::vector<std::string>& notes,
+                                                     const OutputFile& output, BuildOutcome& outcome) {
     TRY(auto sealed, finish(facts, output, outcome));
     if (sealed)
-      for (const std::string& note : hook_notes(plan, facts.stderr_stream.captured)) sealed->notes += note + "\n";
+      for (const std::string& note : notes) sealed->notes += note + "\n";
     return sealed;
   }
 
-  Result<std::optional<launch::Facts>> try_replay(const ReplayInput& input, const BuildTarget& target) {
-    TRY(std::string packages, read_file(input.std_library.packages_path, Bytes{1 << 20}));
+  // nullopt: not a program that a replay is for.
+  std::optional<ReplaySource> replay_source_of(const StdCache& std_library, const BuildTarget& target) const {
+    auto packages = read_file(std_library.packages_path, Bytes{1 << 20});
+    if (!packages) return std::nullopt;
     auto read = [&](const std::string& path) -> std::optional<std::string> {
       auto file = open_beneath(submission_.root.get(), path, O_RDONLY, kResolveStrict);
       if (!file) return std::nullopt;
       auto text = read_to_end(file->get(), Bytes{4 << 20}, path);
       return text ? std::optional(std::move(*text)) : std::nullopt;
     };
-    auto source = replay_source(submission_, target, package_names(packages), read);
-    if (!source) return std::optional<launch::Facts>();
-    return replay(input, *source);
+    return replay_source(submission_, target, package_names(*packages), read);
+  }
+
+  // A linker that gave up may have left something, which the go command would not write over.
+  static Status empty(const OutputFile& output) {
+    if (::ftruncate(output.fd.get(), 0) != 0) return host_error(errno, "cannot empty " + output.path);
+    return {};
   }
 
   // Everything of the build is dead. nullopt: `outcome` says why there is no program.
@@ -380,7 +402,7 @@ struct RewriterRoom {
     return {};
   }
   HookInput input() const {
-    return {*host, toolchain, tool, hooks, request.state_directory, run->path(), request.cancel_fd};
+    return {*host, toolchain, tool, hooks, request.state_directory, run->path(), request.tags, request.cancel_fd};
   }
 
   const Toolchain& toolchain;

@@ -62,7 +62,7 @@ BuildCommand build_command(const BuildTarget& target, const Limits& limits, unsi
   arguments.insert(arguments.end(), kCommonFlags.begin(), kCommonFlags.end());
   arguments.push_back(target.vendored ? "-mod=vendor" : "-mod=readonly");
   // Internal linking: with any other a .syso object makes the linker call the host's.
-  const char* strip = target.symbols ? "" : target.hook_flags.empty() ? " -s -w" : " -w";
+  const char* strip = target.symbols ? "" : target.symbol_table ? " -w" : " -s -w";
   arguments.push_back(fmt::format("-ldflags=-linkmode=internal -buildid={}", strip));
   arguments.insert(arguments.end(), target.hook_flags.begin(), target.hook_flags.end());
   if (!target.tags.empty()) arguments.push_back(fmt::format("-tags={}", fmt::join(target.tags, ",")));
@@ -79,22 +79,22 @@ BuildCommand dry_run_command(const BuildTarget& target, const Limits& limits, un
   return command;
 }
 
-BuildCommand std_list_command(const Limits& limits, unsigned processors) {
+BuildCommand std_list_command(const Limits& limits, unsigned processors, const std::vector<std::string>& flags,
+                              const std::vector<std::string>& packages) {
   BuildCommand command;
   command.arguments = {"go", "list", "-export", "-f", "{{if .GoFiles}}{{.ImportPath}}={{.Export}}{{end}}"};
   command.arguments.insert(command.arguments.end(), kCommonFlags.begin(), kCommonFlags.end());
-  command.arguments.push_back("std");
+  command.arguments.insert(command.arguments.end(), flags.begin(), flags.end());
+  command.arguments.insert(command.arguments.end(), packages.begin(), packages.end());
   command.environment = environment(limits, processors);
   return command;
 }
 
-BuildCommand std_command(const Limits& limits, unsigned processors, const std::vector<std::string>& flags,
-                         const std::vector<std::string>& packages) {
+BuildCommand std_command(const Limits& limits, unsigned processors) {
   BuildCommand command;
   command.arguments = {"go", "build", "-v"};
   command.arguments.insert(command.arguments.end(), kCommonFlags.begin(), kCommonFlags.end());
-  command.arguments.insert(command.arguments.end(), flags.begin(), flags.end());
-  command.arguments.insert(command.arguments.end(), packages.begin(), packages.end());
+  command.arguments.push_back("std");
   command.environment = environment(limits, processors);
   return command;
 }

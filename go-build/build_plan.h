@@ -42,20 +42,21 @@ struct BuildTarget {
   std::vector<std::string> tags;
   bool symbols = false;
   bool test_binary = false;
-  std::vector<std::string> hook_flags;  // of a hooked build, whose binary keeps its symbol table: the hooks are in it
+  std::vector<std::string> hook_flags;  // of a hooked build
+  bool symbol_table = false;            // keep it even without `symbols`: a hooked program's hooks are found in it
 };
 
 // The one place where the build line is written; build_plan.cc says beside each flag and variable what it is there for.
 BuildCommand build_command(const BuildTarget& target, const Limits& limits, unsigned processors);
 // `go build std` with the same line, so that its results answer for later builds.
-// With hooks: `flags` are hook_flags, `packages` what the program is built from.
-BuildCommand std_command(const Limits& limits, unsigned processors, const std::vector<std::string>& flags = {},
-                         const std::vector<std::string>& packages = {"std"});
+BuildCommand std_command(const Limits& limits, unsigned processors);
 
 // Prints what build_command would run; runs nothing.
 BuildCommand dry_run_command(const BuildTarget& target, const Limits& limits, unsigned processors);
-// Prints "path=file" of each std package that has more than tests: where in GOCACHE its compiled form is.
-BuildCommand std_list_command(const Limits& limits, unsigned processors);
+// Prints "path=file" of each std package that has more than tests: where in GOCACHE its compiled form is. What is not
+// there yet is compiled. With hooks: `flags` are hook_flags, `packages` what the program is built from.
+BuildCommand std_list_command(const Limits& limits, unsigned processors, const std::vector<std::string>& flags = {},
+                              const std::vector<std::string>& packages = {"std"});
 
 // `unix_time` in seconds: written to the private layer's trim.txt, so that the go command finds its cache trimmed.
 launch::Plan build_plan(const BuildPaths& paths, const Limits& limits, std::string id, std::int64_t unix_time);

@@ -8,6 +8,8 @@
 
 #include <ctime>
 #include <filesystem>
+#include <map>
+#include <optional>
 #include <sstream>
 
 #include "base/files.h"
@@ -23,19 +25,13 @@ namespace fs = std::filesystem;
 
 constexpr Bytes kCap{3ull << 30};  // each counts what it shares with the clean cache
 constexpr Bytes kMostPlanBytes{64u << 20};
+constexpr Bytes kPlansCap{128u << 20};  // of all plans together: everything hooked in net/http's packages is 2 MiB
+constexpr Bytes kMostPackagesBytes{1u << 20};
 constexpr std::size_t kMostNotes = 100;
 constexpr std::string_view kUnhooked = "sandbox-run-hook: unhooked ";  // the rewriter's word
 
 bool ended_well(const launch::Facts& facts) {
   return facts.status && facts.status->exited && facts.status->exit_code == 0;
-}
-
-// A file that the sandbox may write to and nothing else, as a build's output is.
-Result<std::string> make_plan_file(const std::string& directory) {
-  std::string path = directory + "/hook-plan";
-  TRY(const UniqueFd file, open_path(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-  if (::fchmod(file.get(), 0666) != 0) return host_error(errno, "cannot open " + path + " to the rewriter");
-  return path;
 }
 
 BuildFailure rules_failure(const hooks::HookPlan& plan, const std::string& rules_file) {
@@ -89,6 +85,40 @@ Limits fill_limits() {
   return limits;
 }
 
+// "path=file" lines of what was compiled, the file relative to GOCACHE: as std_cache's.
+Result<std::map<std::string, std::string>> read_packages(std::string_view listed) {
+  std::map<std::string, std::string> files;
+  const std::string prefix = fmt::format("{}/", inside::kCache);
+  std::istringstream lines{std::string(listed)};
+  for (std::string line; std::getline(lines, line);) {
+    const auto equals = line.find('=');
+    if (equals == std::string::npos) continue;
+    const std::string path = line.substr(0, equals);
+    const std::string file = line.substr(equals + 1);
+    if (path == "unsafe") continue;  // the compiler's own: no file
+    if (!file.starts_with(prefix))
+      return host_error(fmt::format("the go command kept nothing of {} with its hooks", path));
+    files[path] = file.substr(prefix.size());
+  }
+  return files;
+}
+
+std::string package_lines(const std::map<std::string, std::string>& files) {
+  std::string text;
+  for (const auto& [path, file] : files) text += fmt::format("{}={}\n", path, file);
+  return text;
+}
+
+// What importers were compiled against, and what the linker gets.
+Status write_packages(std::map<std::string, std::string> files, const std::string& entry) {
+  TRY_STATUS(replace_file(entry + "/packages", package_lines(files), 0444));
+  for (auto& [path, file] : files) {
+    const std::string kept = fmt::format("hooked/{}.a", path);
+    if (::access(fmt::format("{}/cache/{}", entry, kept).c_str(), R_OK) == 0) file = kept;
+  }
+  return replace_file(entry + "/archives", package_lines(files), 0444);
+}
+
 Status fill(const HookInput& input, const StdCache& std_library, const hooks::HookPlan& plan,
             const std::string& temporary) {
   const Limits limits = fill_limits();
@@ -103,13 +133,24 @@ Status fill(const HookInput& input, const StdCache& std_library, const hooks::Ho
   TRY(paths.goroot_links, linked_directories(input.toolchain.goroot, std::string(inside::kGoroot)));
   paths.writable_cache = cache;
   add_hook_mounts(input.tool, input.hooks, paths);
-  BuildCommand command = std_command(limits, processors(), hook_flags(plan, true), plan.dependencies);
-  TRY(launch::Facts facts, run_go(input.host, build_plan(paths, limits, id, std::time(nullptr)), input.toolchain,
-                                  command, -1, input.cancel_fd));
+  std::vector<std::string> flags = hook_flags(plan, nullptr);
+  if (input.tags.empty()) {
+    // With tags the clean packages may be made from other files: then there is nothing to hold the hooked ones against.
+    TRY(std::string packages, read_file(std_library.packages_path, kMostPackagesBytes));
+    paths.more.push_back(launch::FileMount{std::string(inside::kCleanPackages), std::move(packages)});
+    flags.front() += fmt::format(" --clean {}", inside::kCleanPackages);
+  } else {
+    flags.push_back(fmt::format("-tags={}", fmt::join(input.tags, ",")));
+  }
+  TRY(launch::Facts facts,
+      run_go(input.host, build_plan(paths, limits, id, std::time(nullptr)), input.toolchain,
+             std_list_command(limits, processors(), flags, plan.dependencies), -1, input.cancel_fd));
   if (!ended_well(facts))
     return host_error(fmt::format("cannot compile the standard library of {} with the hooks of {}: {}",
                                   input.toolchain.version, input.hooks.rules_file, describe_end(facts)));
-  return move_cache(cache, temporary + "/cache");
+  TRY_STATUS(move_cache(cache, temporary + "/cache"));
+  TRY(auto files, read_packages(facts.stdout_stream.captured));
+  return write_packages(std::move(files), temporary);
 }
 
 // `words`, the build's own flags, and what package it is about where the words do not say that themselves.
@@ -143,7 +184,57 @@ Result<launch::Facts> run_rewriter(const HookInput& input, const BuildPaths& pat
   return run_tool(input.host, std::move(plan), rewriter.get(), command, input.cancel_fd, capture);
 }
 
+Status make_standard_plan(const HookInput& input, const StdCache& std_library, const std::vector<std::string>& packages,
+                          const std::string& entry) {
+  const Limits limits = fill_limits();
+  TRY(auto run, store::RunDirectory::create(input.state_directory, unique_id("hook-plan")));
+  BuildPaths paths;
+  paths.goroot = input.toolchain.goroot;
+  TRY(paths.goroot_links, linked_directories(input.toolchain.goroot, std::string(inside::kGoroot)));
+  paths.std_cache = std_library.path;
+  TRY(paths.output_file, make_plan_file(run.path()));
+  add_hook_mounts(input.tool, input.hooks, paths);
+  BuildCommand command = build_command({}, limits, processors());
+  command.arguments = {std::string(inside::kRewriter), "plan", fmt::format("--rules={}", inside::kHookRules),
+                       fmt::format("--runtime={}", inside::kHookRuntime), fmt::format("-o={}", inside::kOutput)};
+  if (!input.tags.empty()) command.arguments.push_back(fmt::format("-tags={}", fmt::join(input.tags, ",")));
+  command.arguments.insert(command.arguments.end(), packages.begin(), packages.end());
+  TRY(const launch::Facts facts, run_rewriter(input, paths, limits, command, kCapturedMessages));
+  if (!ended_well(facts))
+    return host_error(fmt::format("cannot find what the rules of {} hook in the standard library of {}: {}",
+                                  input.hooks.rules_file, input.toolchain.version, describe_end(facts)));
+  TRY(const std::string text, read_file(paths.output_file, kMostPlanBytes));
+  TRY_STATUS(replace_file(entry + "/plan", text, 0444));
+  return replace_file(entry + "/sha256", sha256(text).hex(), 0444);
+}
+
+// Names can come from a plan that was made next to a submission's source.
+Status check_standard(const std::vector<std::string>& packages, const StdCache& std_library) {
+  TRY(const std::string text, read_file(std_library.packages_path, kMostPackagesBytes));
+  const std::string lines = "\n" + text + "unsafe=\n";
+  for (const std::string& package : packages)
+    if (lines.find(fmt::format("\n{}=", package)) == std::string::npos)
+      return self_error(fmt::format("the hook rewriter calls '{}' a package of the standard library", package));
+  return {};
+}
+
+// nullopt: the entry is not what was put there.
+Result<std::optional<hooks::HookPlan>> load_standard_plan(const std::string& entry) {
+  auto text = read_file(entry + "/plan", kMostPlanBytes);
+  auto digest = read_file(entry + "/sha256", Bytes{64});
+  if (!text || !digest || sha256(*text).hex() != *digest) return std::optional<hooks::HookPlan>();
+  TRY(hooks::HookPlan plan, hooks::parse_hook_plan(*text));
+  return std::optional(std::move(plan));
+}
+
 }  // namespace
+
+Result<std::string> make_plan_file(const std::string& directory) {
+  std::string path = fmt::format("{}/{}", directory, unique_id("hook-plan"));
+  TRY(const UniqueFd file, open_path(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+  if (::fchmod(file.get(), 0666) != 0) return host_error(errno, "cannot open " + path + " to the rewriter");
+  return path;
+}
 
 void add_hook_mounts(const HookTool& tool, const Hooks& hooks, BuildPaths& paths) {
   paths.more.push_back(launch::BindMount{tool.rewriter, std::string(inside::kRewriter), false, true});
@@ -151,12 +242,17 @@ void add_hook_mounts(const HookTool& tool, const Hooks& hooks, BuildPaths& paths
   paths.more.push_back(launch::FileMount{std::string(inside::kHookRules), hooks.rules_json});
 }
 
-std::vector<std::string> hook_flags(const hooks::HookPlan& plan, bool standard_only) {
-  std::vector<std::string> flags = {fmt::format("-toolexec={} toolexec --rules {} --runtime {}", inside::kRewriter,
-                                                inside::kHookRules, inside::kHookRuntime)};
-  for (const hooks::PlannedPackage& package : plan.packages)
-    if (package.standard || !standard_only)
-      flags.push_back(fmt::format("-gcflags={}=-sandbox-hook={}", package.path, package.hash));
+std::vector<std::string> hook_flags(const hooks::HookPlan& standard, const hooks::HookPlan* program) {
+  std::vector<std::string> flags = {fmt::format("-toolexec={} toolexec --rules {} --runtime {} --kept {}",
+                                                inside::kRewriter, inside::kHookRules, inside::kHookRuntime,
+                                                inside::kHookedArchives)};
+  auto add = [&](const hooks::HookPlan& plan, bool of_standard) {
+    for (const hooks::PlannedPackage& package : plan.packages)
+      if (package.standard == of_standard)
+        flags.push_back(fmt::format("-gcflags={}=-sandbox-hook={}", package.path, package.hash));
+  };
+  add(standard, true);
+  if (program) add(*program, false);
   return flags;
 }
 
@@ -195,18 +291,46 @@ Result<std::string> ask_rewriter(const HookInput& input, const BuildPaths& paths
   return host_error("the hook rewriter said nothing: " + describe_end(facts));
 }
 
+Result<hooks::HookPlan> standard_plan(const HookInput& input, const StdCache& std_library,
+                                      const std::vector<std::string>& packages) {
+  TRY_STATUS(check_standard(packages, std_library));
+  TRY(const std::string toolchain, identity(input.toolchain));
+  const Sha256Digest key =
+      sha256(fmt::format("hook plan\n{}\n{}\n{}\n{}\ntags {}\n{}\n", kRecipe, toolchain, input.tool.digest.hex(),
+                         sha256(input.hooks.rules_json).hex(), fmt::join(input.tags, ","), fmt::join(packages, "\n")));
+  const std::string directory = input.state_directory + "/hook-plans";
+  TRY_STATUS(make_directories(directory));
+  const std::string path = fmt::format("{}/{:.32}", directory, key.hex());
+  for (int attempt = 0;; ++attempt) {
+    bool made = false;
+    TRY(UniqueFd held, store::fill_and_hold(
+                           path,
+                           [&](const std::string& temporary) {
+                             made = true;
+                             return make_standard_plan(input, std_library, packages, temporary);
+                           },
+                           store::Durability::unsynced));
+    TRY(auto plan, load_standard_plan(path));
+    if (made) TRY_STATUS(store::evict(directory, kPlansCap));
+    if (plan) return std::move(*plan);
+    held.reset();
+    if (attempt > 0) return host_error("the plan at " + path + " does not stay what was put there");
+    TRY_STATUS(remove_tree(AT_FDCWD, path));  // damaged: made again
+  }
+}
+
 Result<HookedStdCache> hooked_std_cache(const HookInput& input, const StdCache& std_library,
                                         const hooks::HookPlan& plan, Narrator& narrator) {
   TRY(const std::string toolchain, identity(input.toolchain));
-  std::string what =
-      fmt::format("{}\n{}\n{}\n{}\n", kRecipe, toolchain, input.tool.digest.hex(), fmt::join(plan.dependencies, " "));
+  std::string what = fmt::format("hooked std\n{}\n{}\n{}\n{}\ntags {}\n", kRecipe, toolchain, input.tool.digest.hex(),
+                                 fmt::join(plan.dependencies, " "), fmt::join(input.tags, ","));
   bool touched = false;
   for (const hooks::PlannedPackage& package : plan.packages) {
     if (!package.standard) continue;
     what += fmt::format("{} {}\n", package.path, package.hash);
     touched = true;
   }
-  HookedStdCache cache{std_library.path, {}};
+  HookedStdCache cache{std_library.path, std_library.packages_path, std_library.packages_path, {}};
   if (!touched) return cache;
   const std::string directory = input.state_directory + "/hooked-std";
   TRY_STATUS(make_directories(directory));
@@ -223,12 +347,14 @@ Result<HookedStdCache> hooked_std_cache(const HookInput& input, const StdCache& 
           store::Durability::synced, input.cancel_fd));
   if (filled) TRY_STATUS(store::evict(directory, kCap));
   cache.path = path + "/cache";
+  cache.packages_path = path + "/packages";
+  cache.archives_path = path + "/archives";
   return cache;
 }
 
-std::vector<std::string> hook_notes(const hooks::HookPlan& plan, std::string_view messages) {
+std::vector<std::string> hook_notes(const std::vector<hooks::RefusedSite>& refused, std::string_view messages) {
   std::vector<std::string> notes;
-  for (const hooks::RefusedSite& site : plan.refused)
+  for (const hooks::RefusedSite& site : refused)
     if (notes.size() < kMostNotes) notes.push_back(fmt::format("not hooked: {}: {}", site.function, site.why));
   std::istringstream lines{std::string(messages)};
   for (std::string line; std::getline(lines, line) && notes.size() < kMostNotes;)

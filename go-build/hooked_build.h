@@ -21,7 +21,8 @@ struct HookInput {
   const HookTool& tool;
   const Hooks& hooks;
   const std::string& state_directory;
-  std::string run_directory;  // of this build
+  std::string run_directory;      // of this build
+  std::vector<std::string> tags;  // of this build: they may choose files of the standard library
   int cancel_fd = -1;
 };
 
@@ -30,7 +31,11 @@ void add_hook_mounts(const HookTool& tool, const Hooks& hooks, BuildPaths& paths
 
 // The words that make `go build` a hooked one. The rewriter takes part in each compilation, but only a package that a
 // rule touches gets a flag of its own, and with it another place in GOCACHE; all others keep theirs.
-std::vector<std::string> hook_flags(const hooks::HookPlan& plan, bool standard_only);
+// `standard`: the standard_plan. `program`: nullptr for what fills the hooked std cache.
+std::vector<std::string> hook_flags(const hooks::HookPlan& standard, const hooks::HookPlan* program);
+
+// An empty file that a sandbox may write to and nothing else, as a build's output is.
+Result<std::string> make_plan_file(const std::string& directory);
 
 // What `rewriter plan` makes of the rules and the sources of `paths` and `target`. The other alternative: the sources
 // or the rules are not such that there can be a plan.
@@ -42,18 +47,27 @@ Result<std::variant<hooks::HookPlan, BuildFailure>> plan_hooks(const HookInput& 
 Result<std::string> ask_rewriter(const HookInput& input, const BuildPaths& paths, const BuildTarget& target,
                                  const Limits& limits, const std::vector<std::string>& words);
 
+// What the rules come to in these packages of the standard library and all that they are built from. Made without any
+// of the submission's code, and kept. Fails with: Fault::host and the rewriter's words; Fault::self where one of
+// `packages` is no package of `std_library`.
+Result<hooks::HookPlan> standard_plan(const HookInput& input, const StdCache& std_library,
+                                      const std::vector<std::string>& packages);
+
 struct HookedStdCache {
-  std::string path;  // GOCACHE's lower layer
-  UniqueFd held;     // keeps eviction away while a build uses it
+  std::string path;           // GOCACHE's lower layer
+  std::string packages_path;  // as of a StdCache, of the packages that the program is built from: for compilers
+  std::string archives_path;  // likewise for the linker: some have hooks that compilers see nothing of
+  UniqueFd held;              // keeps eviction away while a build uses it
 };
 
-// The std cache with the program's standard library packages compiled with the hooks of `plan`: filled once, without
-// any of the submission's code, one process at a time. `std_library` itself where the rules touch none of it.
+// The std cache with the standard library packages of `plan` compiled with its hooks: filled once, without any of the
+// submission's code, one process at a time. `std_library` itself where the rules touch none of it.
+// REQUIRES: `plan` is a standard_plan.
 Result<HookedStdCache> hooked_std_cache(const HookInput& input, const StdCache& std_library,
                                         const hooks::HookPlan& plan, Narrator& narrator);
 
-// What a person should know of the hooks that are not in the program: of `plan`'s refusals, and of the lines that the
+// What a person should know of the hooks that are not in the program: of the plans' refusals, and of the lines that the
 // rewriter wrote among the go command's messages.
-std::vector<std::string> hook_notes(const hooks::HookPlan& plan, std::string_view messages);
+std::vector<std::string> hook_notes(const std::vector<hooks::RefusedSite>& refused, std::string_view messages);
 
 }  // namespace sandbox_run::go_build

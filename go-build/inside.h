@@ -17,5 +17,8 @@ inline constexpr std::string_view kOutput =
 inline constexpr std::string_view kRewriter = "/hooks/rewriter";
 inline constexpr std::string_view kHookRules = "/hooks/rules.json";
 inline constexpr std::string_view kHookRuntime = "/hooks/runtime.a";
+inline constexpr std::string_view kHookPlan = "/hooks/plan";           // where the rewriter writes one
+inline constexpr std::string_view kCleanPackages = "/hooks/packages";  // the std cache's, while it is filled with hooks
+inline constexpr std::string_view kHookedArchives = "/gocache/hooked";  // for the linker, in place of clean ones
 
 }  // namespace sandbox_run::go_build::inside

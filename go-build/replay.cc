@@ -9,8 +9,10 @@
 //   compile     in a sandbox that sees the snapshot and the std packages it imports, and writes one archive
 //   link        in a second sandbox, made while the first one runs, that sees the archive and no source, and writes the
 //               program
-// The result is the go command's, byte for byte (build_test compares). A tool that fails has not decided anything: the
-// go command builds again and has the words for it; only a limit that was hit, or a cancellation, is an answer.
+// With hooks the rewriter starts the compiler, and writes what it found in the main package; the standard library's
+// part is known by then (hooked_replay.cc). The result is the go command's, byte for byte (build_test compares). A tool
+// that fails has not decided anything: the go command builds again and has the words for it; only a limit that was hit,
+// or a cancellation, is an answer.
 #include "go-build/replay.h"
 
 #include <fcntl.h>
@@ -32,6 +34,8 @@ namespace {
 constexpr std::string_view kCompileConfig = "/replay/importcfg";
 constexpr std::string_view kLinkConfig = "/replay/importcfg.link";
 constexpr std::string_view kArchive = "/replay/main.a";
+constexpr std::string_view kObjects = "/gotmp/work";  // what the recipe's -trimpath leaves out of file names
+constexpr std::string_view kHookPackage = "internal/sandboxhook";
 
 // A line of shell as `go build -n` prints it: words, "…" and '…' without escapes that matter here.
 std::optional<std::vector<std::string>> shell_words(std::string_view line) {
@@ -119,6 +123,7 @@ Result<Recipe> ask_go_command(const ReplayInput& input, const ReplaySource& sour
   paths.std_cache = input.std_library.path;
   BuildTarget target;
   target.symbols = input.symbols;
+  target.symbol_table = input.hooks != nullptr;
   if (source.module.empty()) target.files = {"main.go"};
   TRY(launch::Facts facts,
       run_go(input.host, build_plan(paths, Limits{}, unique_id("recipe"), std::time(nullptr)), input.toolchain,
@@ -134,8 +139,8 @@ constexpr Bytes kRecipesCap{8 << 20};
 
 // Asked once per (std cache, go line, flags), kept in the state directory.
 Result<Recipe> recipe_for(const ReplayInput& input, const ReplaySource& source) {
-  Sha256Digest key = sha256(fmt::format("{}\n{}\ngo {}\nmodule {}\nsymbols {}\n", kRecipe, input.std_library.path,
-                                        source.go_line, !source.module.empty(), input.symbols));
+  Sha256Digest key = sha256(fmt::format("{}\n{}\ngo {}\nmodule {}\nsymbols {} {}\n", kRecipe, input.std_library.path,
+                                        source.go_line, !source.module.empty(), input.symbols, input.hooks != nullptr));
   std::string directory = input.state_directory + "/recipes";
   TRY_STATUS(make_directories(directory));
   std::string path = fmt::format("{}/{:.32}", directory, key.hex());
@@ -176,6 +181,65 @@ Result<UniqueFd> make_archive(const std::string& path) {
   TRY(UniqueFd file, open_path(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
   if (::fchmod(file.get(), 0666) != 0) return host_error(errno, "cannot open " + path + " to the compiler");
   return file;
+}
+
+// A sandbox with the compiler at work in it, or with the rewriter that starts it.
+Result<Tool> start_compiler(const ReplayInput& input, const ReplaySource& source, const Recipe& recipe,
+                            BuildPaths paths, const std::string& archive) {
+  constexpr std::string_view kCompiler = "pkg/tool/linux_amd64/compile";
+  TRY(std::string packages,
+      read_file(input.hooks ? input.hooks->packages_path : input.std_library.packages_path, Bytes{1 << 20}));
+  std::set<std::string> visible = source.imports;
+  visible.insert("runtime");  // as the go command adds it to every main package
+  paths.source = input.snapshot_path;
+  paths.directory = source.directory.empty() ? "." : source.directory;
+  paths.output_file = archive;
+  paths.more = {launch::FileMount{std::string(kCompileConfig), import_configuration(packages, &visible)}};
+  BuildCommand command = build_command({}, input.limits, processors());
+  command.arguments = recipe.compile_command(source);
+  if (!input.hooks) {
+    TRY(Tool compiler, Tool::prepare(input.host, build_plan(paths, input.limits, unique_id("compile"), 0),
+                                     input.toolchain, std::string(kCompiler)));
+    TRY_STATUS(compiler.start(command, -1));
+    return compiler;
+  }
+  paths.more.insert(paths.more.end(), input.hooks->mounts.begin(), input.hooks->mounts.end());
+  command.arguments.front() = fmt::format("{}/{}", inside::kGoroot, kCompiler);
+  const std::vector<std::string> words = {std::string(inside::kRewriter),
+                                          "compile",
+                                          "--rules",
+                                          std::string(inside::kHookRules),
+                                          "--runtime",
+                                          std::string(inside::kHookRuntime),
+                                          "--plan",
+                                          std::string(inside::kHookPlan),
+                                          "--objects",
+                                          std::string(kObjects)};
+  command.arguments.insert(command.arguments.begin(), words.begin(), words.end());
+  command.environment.push_back("TOOLEXEC_IMPORTPATH=" + source.package_path);  // as the go command tells a wrapper
+  TRY(const UniqueFd rewriter, open_path(input.hooks->rewriter, O_RDONLY));
+  TRY(Tool compiler,
+      Tool::prepare(input.host, build_plan(paths, input.limits, unique_id("compile"), 0), rewriter.get()));
+  TRY_STATUS(compiler.start(command, -1));
+  return compiler;
+}
+
+Result<Tool> prepare_linker(const ReplayInput& input, const ReplaySource& source, const Recipe& recipe,
+                            BuildPaths paths, const std::string& archive) {
+  TRY(std::string packages,
+      read_file(input.hooks ? input.hooks->archives_path : input.std_library.packages_path, Bytes{1 << 20}));
+  std::string configuration =
+      fmt::format("packagefile {}={}\n{}", source.package_path, kArchive, import_configuration(packages, nullptr));
+  if (input.hooks) {
+    configuration += fmt::format("packagefile {}={}\n", kHookPackage, inside::kHookRuntime);
+    paths.more = input.hooks->mounts;
+  }
+  configuration += recipe.modinfo_line(source) + "\n";
+  paths.output_file = input.output_file;
+  paths.more.push_back(launch::BindMount{archive, std::string(kArchive), false, false});
+  paths.more.push_back(launch::FileMount{std::string(kLinkConfig), std::move(configuration)});
+  return Tool::prepare(input.host, build_plan(paths, input.limits, unique_id("link"), 0), input.toolchain,
+                       "pkg/tool/linux_amd64/link");
 }
 
 bool succeeded(const launch::Facts& facts) {
@@ -280,41 +344,23 @@ Result<std::optional<launch::Facts>> replay(const ReplayInput& input, const Repl
   auto recipe = recipe_for(input, source);
   if (!recipe && recipe.error().sys_errno == ECANCELED) return std::move(recipe).error();
   if (!recipe) return std::optional<launch::Facts>();  // an unknown release, or a go line it refuses
-  TRY(std::string packages, read_file(input.std_library.packages_path, Bytes{1 << 20}));
-  std::set<std::string> visible = source.imports;
-  visible.insert("runtime");  // as the go command adds it to every main package
   const std::string archive = input.run_directory + "/main.a";
   TRY(UniqueFd archive_fd, make_archive(archive));
-
   BuildPaths paths;
   paths.goroot = input.toolchain.goroot;
   TRY(paths.goroot_links, linked_directories(input.toolchain.goroot, std::string(inside::kGoroot)));
-  paths.source = input.snapshot_path;
-  paths.directory = source.directory.empty() ? "." : source.directory;
-  paths.std_cache = input.std_library.path;
+  paths.std_cache = input.hooks ? input.hooks->std_cache : input.std_library.path;
   paths.plain_cache = true;
-  paths.output_file = archive;
-  paths.more = {launch::FileMount{std::string(kCompileConfig), import_configuration(packages, &visible)}};
-  TRY(Tool compiler, Tool::prepare(input.host, build_plan(paths, input.limits, unique_id("compile"), 0),
-                                   input.toolchain, "pkg/tool/linux_amd64/compile"));
-  BuildCommand command = build_command({}, input.limits, processors());
-  command.arguments = recipe->compile_command(source);
-  TRY_STATUS(compiler.start(command, -1));
-
+  TRY(Tool compiler, start_compiler(input, source, *recipe, paths, archive));
   // The linker's sandbox is made while the compiler runs.
-  paths.output_file = input.output_file;
-  paths.source.clear();
-  paths.directory = ".";
-  paths.more = {launch::BindMount{archive, std::string(kArchive), false, false},
-                launch::FileMount{std::string(kLinkConfig),
-                                  fmt::format("packagefile {}={}\n{}{}\n", source.package_path, kArchive,
-                                              import_configuration(packages, nullptr), recipe->modinfo_line(source))}};
-  auto linker = Tool::prepare(input.host, build_plan(paths, input.limits, unique_id("link"), 0), input.toolchain,
-                              "pkg/tool/linux_amd64/link");
+  auto linker = prepare_linker(input, source, *recipe, paths, archive);
   TRY(launch::Facts compiled, compiler.wait(input.cancel_fd));
   if (!succeeded(compiled))
     return is_answer(compiled, input.limits) ? std::optional(std::move(compiled)) : std::nullopt;
+  // What the rewriter has to say is for a person to read, and for make_hooked to know how.
+  if (input.hooks && !compiled.stderr_stream.captured.empty()) return std::optional<launch::Facts>();
   if (!linker) return std::move(linker).error();
+  BuildCommand command = build_command({}, input.limits, processors());
   command.arguments = recipe->link_command();
   std::replace(command.environment.begin(), command.environment.end(), fmt::format("GOROOT={}", inside::kGoroot),
                std::string("GOROOT="));

@@ -38,6 +38,15 @@ struct Recipe {
 // Module path of the program the go command is asked about.
 inline constexpr std::string_view kPlaceholderModule = "sandbox-run.invalid/placeholder";
 
+// The compiler started by the hook rewriter, and the standard library with hooks.
+struct ReplayHooks {
+  std::string rewriter;               // host path
+  std::string std_cache;              // as StdCache's
+  std::string packages_path;          // likewise
+  std::string archives_path;          // for the linker in place of packages_path
+  std::vector<launch::Mount> mounts;  // rewriter, runtime, rules, and where the plan is written
+};
+
 struct ReplayInput {
   launch::Host& host;
   const Toolchain& toolchain;
@@ -49,6 +58,7 @@ struct ReplayInput {
   const Limits& limits;
   bool symbols = false;
   int cancel_fd = -1;
+  const ReplayHooks* hooks = nullptr;
 };
 
 // What happened: the facts of the tool that ended last. nullopt: the go command has to do it (no recipe, or the tools

@@ -46,6 +46,9 @@ Result<HookPlan> parse_hook_plan(std::string_view json) {
     for (const Json& object : root.at("errors"))
       plan.errors.push_back(
           {object.at("rule").get<std::uint32_t>(), object.at("line").get<std::uint32_t>(), text(object, "message")});
+    for (const Json& object : root.at("rules"))
+      plan.rules.push_back({object.at("rule").get<std::uint32_t>(), object.at("sites").get<std::uint64_t>(),
+                            object.at("doubt").get<bool>()});
   } catch (const Json::exception& error) {
     return self_error(std::string("the hook rewriter's plan cannot be read: ") + error.what());
   }

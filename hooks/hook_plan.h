@@ -37,11 +37,19 @@ struct RuleError {
   std::string message;
 };
 
+// What the part of a program that a plan is about has for a rule.
+struct RuleSummary {
+  std::uint32_t rule = 0;
+  std::uint64_t sites = 0;
+  bool doubt = false;  // something of it may be wrong: only a plan of the whole program tells
+};
+
 struct HookPlan {
   std::vector<PlannedPackage> packages;   // by path
   std::vector<std::string> dependencies;  // packages of the standard library that the program is built from, sorted
   std::vector<RefusedSite> refused;
   std::vector<RuleError> errors;
+  std::vector<RuleSummary> rules;  // each once
 };
 
 // The JSON that `rewriter plan` writes (version 1). It was written next to the submission's sources, so it is read with

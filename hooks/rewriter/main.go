@@ -9,7 +9,8 @@ import (
 
 const usage = `usage:
   rewriter plan --rules FILE -o FILE [--runtime FILE] [BUILD FLAGS] PACKAGE|FILES…
-  rewriter toolexec --rules FILE --runtime FILE TOOL ARGS…
+  rewriter toolexec --rules FILE --runtime FILE [--clean FILE] [--kept DIRECTORY] TOOL ARGS…
+  rewriter compile --rules FILE --runtime FILE --plan FILE --objects DIRECTORY COMPILER ARGS…
   rewriter runtime --source DIRECTORY -o FILE
   rewriter list-functions [BUILD FLAGS] PATTERN [PACKAGE…]
   rewriter show-source --rules FILE [BUILD FLAGS] PACKAGE
@@ -31,7 +32,7 @@ func main() {
 	}
 	commands := map[string]func([]string) error{
 		"toolexec": runToolexec, "plan": runPlan, "runtime": runRuntime, "list-functions": runListFunctions,
-		"show-source": runShowSource,
+		"show-source": runShowSource, "compile": runCompile,
 	}
 	command, ok := commands[os.Args[1]]
 	if !ok {

@@ -24,6 +24,14 @@ type plan struct {
 	Dependencies []string         `json:"dependencies"`
 	Refused      []refusal        `json:"refused"`
 	Errors       []planError      `json:"errors"`
+	Rules        []ruleSummary    `json:"rules"`
+}
+
+// ruleSummary is what a part of a program has for a rule; those of all parts make out whether the rule is as it should be.
+type ruleSummary struct {
+	Rule  int  `json:"rule"`
+	Sites int  `json:"sites"`
+	Doubt bool `json:"doubt"` // something of it may be wrong: only the whole program tells
 }
 
 type plannedPackage struct {
@@ -120,11 +128,20 @@ func runPlan(args []string) error {
 	}
 	made := makePlan(set, listed, key)
 	made.GoVersion = version
-	data, err := json.MarshalIndent(made, "", " ")
+	return made.write(a.out)
+}
+
+func newPlan() *plan {
+	return &plan{Version: 1, Packages: []plannedPackage{}, Dependencies: []string{}, Refused: []refusal{},
+		Errors: []planError{}, Rules: []ruleSummary{}}
+}
+
+func (p *plan) write(path string) error {
+	data, err := json.MarshalIndent(p, "", " ")
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(a.out, append(data, '\n'), 0o666); err != nil {
+	if err := os.WriteFile(path, append(data, '\n'), 0o666); err != nil {
 		return fmt.Errorf("cannot write the plan: %w", err)
 	}
 	return nil
@@ -194,8 +211,7 @@ func makePlan(set *ruleSet, listed []*listedPackage, key string) *plan {
 		}()
 	}
 	group.Wait()
-	made := &plan{Version: 1, Packages: []plannedPackage{}, Dependencies: []string{}, Refused: []refusal{},
-		Errors: []planError{}}
+	made := newPlan()
 	places := map[string]*plannedPackage{}
 	rules := map[string][]int{}
 	broken := false
@@ -225,10 +241,33 @@ func makePlan(set *ruleSet, listed []*listedPackage, key string) *plan {
 		made.Packages = append(made.Packages, *places[path])
 	}
 	sort.Strings(made.Dependencies)
+	made.Rules = w.set.summaries(finds)
 	if !broken {
 		made.Errors = append(made.Errors, w.errors(finds)...)
 	}
 	return made
+}
+
+// summaries has every rule once.
+func (s *ruleSet) summaries(finds []*packageFinds) []ruleSummary {
+	all := []ruleSummary{}
+	for at := range s.Rules {
+		r := &s.Rules[at]
+		summary := ruleSummary{Rule: r.Index}
+		for _, found := range finds {
+			if found == nil {
+				continue
+			}
+			for _, site := range found.sites {
+				if site.Rule == r.Index {
+					summary.Sites++
+				}
+			}
+			summary.Doubt = summary.Doubt || found.faults[at] != "" || found.names[at] != nil && len(found.names[at].absent) > 0
+		}
+		all = append(all, summary)
+	}
+	return all
 }
 
 // packageHash: the same hash means the same archive from the same sources.
@@ -257,28 +296,32 @@ func (w *planner) examine(l *listedPackage) *packageFinds {
 	if err != nil {
 		return nil // a syntax error: the build says it better
 	}
+	p.types = &typeLoader{load: func() *typeInfo { return checkTypes(p, p.linkPath, "", w.sources.of(l)) }}
+	return w.set.find(p, could, untouchable(l.path(), w.runtimeIs))
+}
+
+// find holds the rules of `could` against all there is in a package; why: nothing of the package may be hooked.
+func (s *ruleSet) find(p *sourcePackage, could []int, why string) *packageFinds {
 	found := &packageFinds{names: map[int]*ruleNames{}, faults: map[int]string{}}
-	why := untouchable(l.path(), w.runtimeIs)
 	functions := p.functions()
 	for _, fn := range functions {
 		if why != "" {
 			fn.skip = why
 		}
 		for _, at := range could {
-			r := &w.set.Rules[at]
+			r := &s.Rules[at]
 			if r.At.matches(&place{kind: atFunction, p: p, fn: fn}, true) {
 				found.add(r, at, p, fn)
 			}
 		}
 	}
-	if why == "" && p.couldHaveExpressions(w.set, could) {
-		p.types = &typeLoader{load: func() *typeInfo { return checkTypes(p, p.linkPath, "", w.sources.of(l)) }}
+	if why == "" && p.couldHaveExpressions(s, could) {
 		for _, fn := range functions {
 			if !fn.closed() {
-				found.addExpressions(w.set, could, p.expressions(fn))
+				found.addExpressions(s, could, p.expressions(fn))
 			}
 		}
-		found.addExpressions(w.set, could, p.initializerExpressions())
+		found.addExpressions(s, could, p.initializerExpressions())
 	}
 	return found
 }

@@ -154,12 +154,7 @@ func appendToArchive(archive, object string) error {
 	if err != nil {
 		return err
 	}
-	name := filepath.Base(object)
-	entry := fmt.Sprintf("%-16s%-12d%-6d%-6d%-8o%-10d`\n", name[:min(16, len(name))], 0, 0, 0, 0o644, len(data))
-	if len(data)%2 != 0 {
-		data = append(data, 0)
-	}
-	if _, err := file.Write(append([]byte(entry), data...)); err != nil {
+	if _, err := file.Write(appendMember(nil, filepath.Base(object), data)); err != nil {
 		file.Close()
 		return err
 	}

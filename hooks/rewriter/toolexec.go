@@ -20,7 +20,8 @@ import (
 
 // Theory of operation: go build starts every tool through `rewriter toolexec … TOOL ARGS`. Three things happen:
 //   - A compilation without -sandbox-hook, and every tool but compile and link: the tool takes this process's place.
-//   - The linker gets one more line in its importcfg: where the hook runtime is.
+//   - The linker gets one more line in its importcfg: where the hook runtime is; and hooked archives that were kept
+//     aside (early_cutoff.go) in place of the clean ones.
 //   - A compilation with the flag: changed copies of the files are compiled in place of the originals, under the
 //     originals' names (-trimpath). If that fails, the originals are compiled.
 
@@ -28,12 +29,42 @@ const runtimeImport = "internal/sandboxhook"
 
 type toolexec struct {
 	rules, runtime string
+	cutoff         earlyCutoff
+	plan, objects  string
 	tool           string
 	args           []string
 }
 
 // runToolexec answers only if a tool ran as a child or something failed.
 func runToolexec(args []string) error {
+	t, err := parseToolexec(args)
+	if err != nil {
+		return err
+	}
+	switch {
+	case passthrough.Untouched(t.tool, t.args):
+		return t.become(t.args)
+	case filepath.Base(t.tool) == "link":
+		return t.link()
+	case isHooked(t.args):
+		return t.compile()
+	}
+	return t.become(t.args)
+}
+
+// runCompile compiles one package with its hooks where no go build asks for it, and writes what a plan would say of it.
+func runCompile(args []string) error {
+	t, err := parseToolexec(args)
+	if err != nil {
+		return err
+	}
+	if t.rules == "" || t.runtime == "" || t.plan == "" || t.objects == "" {
+		return usageError("compile needs --rules, --runtime, --plan and --objects")
+	}
+	return t.compile()
+}
+
+func parseToolexec(args []string) (*toolexec, error) {
 	t := &toolexec{}
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
 		name, value, joined := strings.Cut(strings.TrimLeft(args[0], "-"), "=")
@@ -46,23 +77,23 @@ func runToolexec(args []string) error {
 			t.rules = value
 		case "runtime":
 			t.runtime = value
+		case "clean":
+			t.cutoff.clean = value
+		case "kept":
+			t.cutoff.kept = value
+		case "plan":
+			t.plan = value
+		case "objects":
+			t.objects = value
 		default:
-			return usageError("toolexec has no flag -" + name)
+			return nil, usageError("there is no flag -" + name)
 		}
 	}
 	if len(args) == 0 {
-		return usageError("toolexec needs a tool to run")
+		return nil, usageError("there is no tool to run")
 	}
 	t.tool, t.args = args[0], args[1:]
-	switch {
-	case passthrough.Untouched(t.tool, t.args):
-		return t.become(t.args)
-	case filepath.Base(t.tool) == "link":
-		return t.link()
-	case isHooked(t.args):
-		return t.compile()
-	}
-	return t.become(t.args)
+	return t, nil
 }
 
 func (t *toolexec) become(args []string) error {
@@ -81,7 +112,7 @@ func (t *toolexec) link() error {
 		return t.become(t.args)
 	}
 	to := from + ".sandbox-hook"
-	if err := t.addRuntime(from, to); err != nil {
+	if err := t.addRuntime(from, to, t.cutoff.kept != ""); err != nil {
 		return err
 	}
 	args := append([]string{}, t.args...)
@@ -99,10 +130,15 @@ func (t *toolexec) link() error {
 	return t.become(args)
 }
 
-func (t *toolexec) addRuntime(from, to string) error {
+func (t *toolexec) addRuntime(from, to string, toLink bool) error {
 	data, err := os.ReadFile(from)
 	if err != nil {
 		return fmt.Errorf("cannot read go build's importcfg: %w", err)
+	}
+	if toLink {
+		if data, err = t.cutoff.linkerArchives(data); err != nil {
+			return err
+		}
 	}
 	data = append(bytes.TrimRight(data, "\n"), []byte("\npackagefile "+runtimeImport+"="+t.runtime+"\n")...)
 	if err := os.WriteFile(to, data, 0o666); err != nil {
@@ -129,6 +165,11 @@ func (t *toolexec) compile() error {
 	if why := untouchable(p.importPath, nil); why != "" {
 		return fmt.Errorf("package %s must not be built with %s…: %s", p.importPath, hookFlag, why)
 	}
+	if t.plan != "" {
+		if err := t.writePlan(p, set); err != nil {
+			return err
+		}
+	}
 	r, err := rewrite(p, set)
 	if err != nil {
 		return err
@@ -143,9 +184,20 @@ func (t *toolexec) compile() error {
 	output, err := run(t.tool, hooked.all())
 	if err == nil {
 		os.Stdout.Write(output)
+		if t.cutoff.clean != "" {
+			_ = t.cutoff.apply(c, p, r) // where not, importers are compiled anew
+		}
 		return nil
 	}
 	return t.fallBack(c, p, r, set, firstError(output, err))
+}
+
+func (t *toolexec) writePlan(p *sourcePackage, set *ruleSet) error {
+	found := set.find(p, everyRule(set), "")
+	made := newPlan()
+	made.Refused = append(made.Refused, found.refused...)
+	made.Rules = set.summaries([]*packageFinds{found})
+	return made.write(t.plan)
 }
 
 // fallBack compiles the originals. If they do not compile either, the package was never good, and only that is said.
@@ -259,7 +311,11 @@ func readSymabis(path, linkPath string) map[string]bool {
 
 // prepare writes the changed files and answers the command line that compiles them.
 func (t *toolexec) prepare(c *compileArgs, p *sourcePackage, r *rewritten) (*compileArgs, error) {
-	base := filepath.Join(filepath.Dir(c.value("o")), "sandbox-hook")
+	objects := t.objects
+	if objects == "" {
+		objects = filepath.Dir(c.value("o"))
+	}
+	base := filepath.Join(objects, "sandbox-hook")
 	if err := os.MkdirAll(base, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("cannot make a place for the hooked files: %w", err)
 	}
@@ -283,7 +339,7 @@ func (t *toolexec) prepare(c *compileArgs, p *sourcePackage, r *rewritten) (*com
 	}
 	hooked.set("trimpath", strings.Join(append(w.rewrites, rewrites), ";"))
 	importcfg := filepath.Join(base, "importcfg")
-	if err := t.addRuntime(c.value("importcfg"), importcfg); err != nil {
+	if err := t.addRuntime(c.value("importcfg"), importcfg, false); err != nil {
 		return nil, err
 	}
 	hooked.set("importcfg", importcfg)

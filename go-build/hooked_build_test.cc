@@ -1,0 +1,239 @@
+// Builds programs with hooks for real: as build_test, in the same state directory.
+#include "go-build/hooked_build.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+
+#include "base/files.h"
+#include "base/testing.h"
+#include "go-build/build.h"
+#include "go-build/std_cache.h"
+#include "store/entries.h"
+#include "store/store.h"
+
+namespace sandbox_run::go_build {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+constexpr char kOpens[] =
+    "package main\n\nimport (\"fmt\"; \"os\")\n\nfunc main() {\n\t_, err := "
+    "os.Open(\"/nonexistent\")\n\tfmt.Println(err)\n}\n";
+
+// rules.json with one rule; the hash stands for the rule, as hooks::to_json has it.
+Hooks hooks_at(const std::string& function, const std::string& input = "") {
+  Hooks hooks;
+  hooks.rules_file = "rules.yaml";
+  hooks.rules_json =
+      R"({"version":1,"file":"rules.yaml","rules":[{"index":0,"name":"r","line":3,"at":{"function":")" + function +
+      R"("},"advice":{"kind":"record","arguments":[],"results":[],"duration":true},"inputs":[)" +
+      (input.empty() ? "" : "\"" + input + "\"") + R"(],"hash":")" + sha256(function + input).hex() + "\"}]}";
+  return hooks;
+}
+
+class HookedBuildTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    ASSERT_EQ(::geteuid(), 0u) << "these tests make sandboxes and need root";
+    if (const char* kept = std::getenv("SANDBOX_RUN_TEST_STATE")) {
+      state_ = kept;
+    } else {
+      own_state_ = std::make_unique<TemporaryDirectory>();
+      state_ = own_state_->path();
+    }
+    for (const char* made : {"/hook-plans", "/hooked-std"}) fs::remove_all(state_ + made);
+    auto host = launch::Host::open();
+    ASSERT_TRUE(host) << host.error().what;
+    host_ = std::move(*host).release();
+    auto toolchain = find_toolchain("", state_);
+    ASSERT_TRUE(toolchain) << toolchain.error().what;
+    toolchain_ = *toolchain;
+  }
+  static void TearDownTestSuite() {
+    delete host_;
+    host_ = nullptr;
+    own_state_.reset();
+  }
+
+  Request request(Hooks hooks) {
+    Request made;
+    made.hooks = std::move(hooks);
+    made.state_directory = state_;
+    made.host = host_;
+    made.use_artifact_cache = false;
+    return made;
+  }
+
+  BuildOutcome build_of(const std::string& text, const Request& request) {
+    ingest::Submission submission;
+    submission.snapshot_path = temporary_.path() + "/src" + std::to_string(submissions_++);
+    fs::create_directories(submission.snapshot_path);
+    const std::map<std::string, std::string> files = {{"go.mod", "module example.org/app\n\ngo 1.25\n"},
+                                                      {"main.go", text}};
+    for (const auto& [path, content] : files) {
+      std::ofstream(submission.snapshot_path + "/" + path) << content;
+      submission.files.push_back({path, Bytes{content.size()}, sha256(content)});
+    }
+    EXPECT_TRUE(store::make_read_only(submission.snapshot_path));
+    submission.root.reset(::open(submission.snapshot_path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    submission.has_go_mod = true;
+    submission.package = ".";
+    submission.name = "test";
+    SilentNarrator silent;
+    auto outcome = build(submission, {}, toolchain_, request, silent);
+    EXPECT_TRUE(outcome) << outcome.error().what;
+    return outcome ? std::move(*outcome) : BuildOutcome{};
+  }
+  Artifact must_build(const std::string& text, const Request& request) {
+    BuildOutcome outcome = build_of(text, request);
+    EXPECT_TRUE(outcome.artifact) << outcome.failure.message << "\n" << outcome.failure.output;
+    return outcome.artifact ? std::move(*outcome.artifact) : Artifact{};
+  }
+
+  std::vector<std::string> entries(const std::string& kind) {
+    auto names = store::entry_names(state_ + "/" + kind);
+    EXPECT_TRUE(names);
+    return names ? *names : std::vector<std::string>{};
+  }
+  static std::string bytes_of(const Artifact& artifact) {
+    std::string content(artifact.size.count, '\0');
+    EXPECT_EQ(::pread(artifact.program.get(), content.data(), content.size(), 0), static_cast<ssize_t>(content.size()));
+    return content;
+  }
+
+  static std::string state_;
+  static std::unique_ptr<TemporaryDirectory> own_state_;
+  static launch::Host* host_;
+  static Toolchain toolchain_;
+  TemporaryDirectory temporary_;
+  int submissions_ = 0;
+};
+
+std::string HookedBuildTest::state_;
+std::unique_ptr<TemporaryDirectory> HookedBuildTest::own_state_;
+launch::Host* HookedBuildTest::host_ = nullptr;
+Toolchain HookedBuildTest::toolchain_;
+
+TEST_F(HookedBuildTest, AChangedProgramIsReplayedAndChangedRulesArePlannedAnew) {
+  const Artifact first = must_build(kOpens, request(hooks_at("os.OpenFile")));
+  EXPECT_TRUE(first.replayed);
+  EXPECT_THAT(bytes_of(first), HasSubstr("os.sandboxSite_0"));
+  const auto plans = entries("hook-plans"), libraries = entries("hooked-std");
+  ASSERT_EQ(plans.size(), 1u);
+  ASSERT_EQ(libraries.size(), 1u);
+  const Artifact changed = must_build(std::string(kOpens) + "\nvar Changed = 1\n", request(hooks_at("os.OpenFile")));
+  EXPECT_TRUE(changed.replayed);
+  EXPECT_THAT(bytes_of(changed), HasSubstr("os.sandboxSite_0"));
+  EXPECT_EQ(entries("hook-plans"), plans) << "a changed program has the same standard library";
+  EXPECT_EQ(entries("hooked-std"), libraries);
+  const Artifact other = must_build(kOpens, request(hooks_at("os.Open")));
+  EXPECT_TRUE(other.replayed);
+  EXPECT_THAT(bytes_of(other), HasSubstr("os.sandboxSite_0"));
+  EXPECT_EQ(entries("hook-plans").size(), 2u) << "other rules: another plan";
+  EXPECT_EQ(entries("hooked-std").size(), 2u) << "and another standard library";
+  const Artifact main_only = must_build(kOpens, request(hooks_at("main.main")));
+  EXPECT_TRUE(main_only.replayed);
+  EXPECT_THAT(bytes_of(main_only), HasSubstr("main.sandboxSite_0"));
+  EXPECT_EQ(entries("hooked-std").size(), 2u) << "nothing of the standard library is hooked";
+}
+
+TEST_F(HookedBuildTest, TheGoCommandMakesTheSameProgramOfTheSameLibrary) {
+  Request with = request(hooks_at("os.OpenFile"));
+  const Artifact replayed = must_build(kOpens, with);
+  const auto libraries = entries("hooked-std");
+  with.use_replay = false;
+  const Artifact built = must_build(kOpens, with);
+  EXPECT_TRUE(replayed.replayed);
+  EXPECT_FALSE(built.replayed);
+  EXPECT_EQ(entries("hooked-std"), libraries) << "both ways come to one standard library";
+  EXPECT_THAT(bytes_of(built), HasSubstr("os.sandboxSite_0"));
+  EXPECT_EQ(replayed.notes, built.notes);
+}
+
+TEST_F(HookedBuildTest, ADamagedPlanIsMadeAgain) {
+  must_build(kOpens, request(hooks_at("os.OpenFile", "name")));
+  for (const std::string& name : entries("hook-plans")) {
+    const std::string path = state_ + "/hook-plans/" + name + "/plan";
+    ASSERT_OK_AND_ASSIGN(std::string text, read_file(path, Bytes{64 << 20}));
+    const auto at = text.find("\"sites\": 1");
+    if (at == std::string::npos) continue;
+    text[at + 9] = '2';
+    ASSERT_TRUE(replace_file(path, text, 0444));
+  }
+  EXPECT_TRUE(must_build(kOpens, request(hooks_at("os.OpenFile", "name"))).replayed);
+  bool found = false;
+  for (const std::string& name : entries("hook-plans")) {
+    const std::string entry = state_ + "/hook-plans/" + name;
+    ASSERT_OK_AND_ASSIGN(std::string text, read_file(entry + "/plan", Bytes{64 << 20}));
+    ASSERT_OK_AND_ASSIGN(std::string digest, read_file(entry + "/sha256", Bytes{64}));
+    found = found || sha256(text).hex() == digest;
+  }
+  EXPECT_TRUE(found) << "no plan is whole";
+}
+
+TEST_F(HookedBuildTest, AnotherToolchainHasAnotherPlan) {
+  SilentNarrator silent;
+  ASSERT_OK_AND_ASSIGN(StdCache library, std_cache(*host_, toolchain_, state_, silent));
+  ASSERT_OK_AND_ASSIGN(HookTool tool, hook_tool(*host_, toolchain_, library, state_, silent));
+  const Hooks hooks = hooks_at("os.OpenFile");
+  // The same files at another path count as another toolchain.
+  Toolchain other = toolchain_;
+  other.goroot = temporary_.path() + "/goroot";
+  fs::create_directories(other.goroot);
+  ASSERT_EQ(::mount(toolchain_.goroot.c_str(), other.goroot.c_str(), nullptr, MS_BIND, nullptr), 0);
+  std::vector<std::size_t> counts;
+  for (const Toolchain* toolchain : {&toolchain_, &toolchain_, &other}) {
+    const HookInput input{*host_, *toolchain, tool, hooks, state_, temporary_.path(), {}, -1};
+    auto plan = standard_plan(input, library, {"fmt", "strings"});
+    EXPECT_TRUE(plan) << plan.error().what;
+    counts.push_back(entries("hook-plans").size());
+  }
+  ASSERT_EQ(::umount2(other.goroot.c_str(), MNT_DETACH), 0);
+  EXPECT_EQ(counts[1], counts[0]);
+  EXPECT_EQ(counts[2], counts[0] + 1);
+}
+
+TEST_F(HookedBuildTest, OnlyPackagesOfTheStandardLibraryArePlannedApart) {
+  SilentNarrator silent;
+  ASSERT_OK_AND_ASSIGN(StdCache library, std_cache(*host_, toolchain_, state_, silent));
+  ASSERT_OK_AND_ASSIGN(HookTool tool, hook_tool(*host_, toolchain_, library, state_, silent));
+  const Hooks hooks = hooks_at("os.OpenFile");
+  const HookInput input{*host_, toolchain_, tool, hooks, state_, temporary_.path(), {}, -1};
+  for (const char* name : {"example.org/app", "./os", "fmt\nos", "fm", "mt", "cmd/go"}) {
+    auto plan = standard_plan(input, library, {"fmt", name});
+    ASSERT_FALSE(plan) << name;
+    EXPECT_EQ(plan.error().fault, Fault::self) << name << ": " << plan.error().what;
+  }
+  EXPECT_TRUE(standard_plan(input, library, {"fmt", "unsafe"})) << "control";
+}
+
+TEST_F(HookedBuildTest, RulesInVainAreTheGoCommandsToExplainButForShippedOnes) {
+  for (const auto& [rules, says] : {std::pair(hooks_at("main.nothing"), "nothing is called 'main.nothing'"),
+                                    std::pair(hooks_at("os.OpenFile", "nome"), "os.OpenFile has no argument nome")}) {
+    BuildOutcome outcome = build_of(kOpens, request(rules));
+    EXPECT_FALSE(outcome.artifact);
+    EXPECT_THAT(outcome.failure.message, HasSubstr(says));
+    Hooks shipped = rules;
+    shipped.shipped_rules = {0};
+    EXPECT_TRUE(must_build(kOpens, request(shipped)).replayed) << says;
+  }
+}
+
+TEST_F(HookedBuildTest, ASourceThatDoesNotCompileIsExplainedWithoutOurNames) {
+  BuildOutcome outcome = build_of("package main\n\nfunc main() { undefinedName() }\n", request(hooks_at("main.main")));
+  EXPECT_FALSE(outcome.artifact);
+  EXPECT_EQ(outcome.failure.message, "main.go:3:15: undefined: undefinedName");
+}
+
+}  // namespace
+}  // namespace sandbox_run::go_build

@@ -1,0 +1,250 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// archives are the compiled packages that a program is built from, by the go command: path → file.
+func (p *project) archives(flags ...string) map[string]string {
+	p.t.Helper()
+	args := append([]string{"list", "-export", "-deps", "-trimpath", "-f", "{{if .Export}}{{.ImportPath}}={{.Export}}{{end}}"},
+		flags...)
+	output, err := p.command("go", append(args, ".")...).Output()
+	if err != nil {
+		p.t.Fatalf("go list: %v", err)
+	}
+	files := map[string]string{}
+	for _, line := range strings.Fields(string(output)) {
+		path, file, _ := strings.Cut(line, "=")
+		files[path] = file
+	}
+	return files
+}
+
+// cutoffProject compiles the standard library of a program with hooks as a fill of the hooked std cache does, and then
+// the program as a build does.
+func cutoffProject(t *testing.T, text string, rules ...string) (p *project, kept, program string, clean, hooked map[string]string) {
+	t.Helper()
+	p = newProject(t, map[string]string{"main.go": text}, rules...)
+	kept = filepath.Join(p.directory, "kept")
+	clean = p.archives()
+	var lines strings.Builder
+	for path, file := range clean {
+		fmt.Fprintf(&lines, "%s=%s\n", path, strings.TrimPrefix(file, built.cache+"/"))
+	}
+	p.write("packages", lines.String())
+	flags := p.hookFlags(p.plan("."))
+	fill := append([]string{}, flags...)
+	fill[1] += " --kept " + kept + " --clean " + filepath.Join(p.directory, "packages")
+	hooked = p.archives(fill...)
+	flags[1] += " --kept " + kept
+	program = filepath.Join(p.directory, "program")
+	args := append([]string{"build", "-trimpath", "-o", program}, append(flags, ".")...)
+	if output, err := p.command("go", args...).CombinedOutput(); err != nil || len(output) > 0 {
+		t.Fatalf("hooked build: %v\n%s", err, output)
+	}
+	return p, kept, program, clean, hooked
+}
+
+const opens = `package main
+
+import ("fmt"; "os"; "slices"; "sync")
+
+func main() {
+	_, err := os.Open("/nonexistent/a")
+	_, err2 := os.ReadFile("/nonexistent/b")
+	numbers := []int{2, 1}
+	slices.SortFunc(numbers, func(a, b int) int { return a - b })
+	sync.OnceFunc(func() { fmt.Println(err, err2, numbers) })()
+}
+`
+
+func TestImportersThatSeeNothingOfAHookAreNotCompiledAnew(t *testing.T) {
+	p, kept, program, clean, hooked := cutoffProject(t, opens, ruleText(901, `{"function":"os.OpenFile"}`, recordAll, "recv", "*"))
+	for path, file := range clean {
+		if path != "os" && path != "example.com/app" && hooked[path] != file {
+			t.Errorf("%s was compiled anew", path)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(kept, "os.a")); err != nil {
+		t.Errorf("the hooked archive was not kept: %v", err)
+	}
+	plain, _ := p.build(".", "-trimpath")
+	events := strings.Join(p.same(plain, program), "\n")
+	for _, path := range []string{"/nonexistent/a", "/nonexistent/b"} {
+		if !strings.Contains(events, path) {
+			t.Errorf("no event for %s:\n%s", path, events)
+		}
+	}
+}
+
+func TestImportersWithCopiesOfWhatIsHookedAreCompiledAnew(t *testing.T) {
+	for i, c := range []struct{ name, rule, path, event string }{
+		{"inlined", `{"function":"os.Open"}`, "os", "enter os.Open "},
+		{"generic", `{"function":"slices.SortFunc[...]"}`, "slices", "enter slices.SortFunc"},
+		{"in a literal", `{"function":"sync.OnceFunc.func*"}`, "sync", "enter sync.OnceFunc.func"},
+		{"a call", `{"call":"os.OpenFile","in":"os.Open"}`, "os", "os.Open"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, kept, program, _, _ := cutoffProject(t, opens, ruleText(910+i, c.rule, recordAll, "recv", "*"))
+			if _, err := os.Stat(filepath.Join(kept, c.path+".a")); err == nil {
+				t.Errorf("package %s was kept apart", c.path)
+			}
+			plain, _ := p.build(".", "-trimpath")
+			if events := strings.Join(p.same(plain, program), "\n"); !strings.Contains(events, c.event) {
+				t.Errorf("no event %s:\n%s", c.event, events)
+			}
+		})
+	}
+}
+
+// compiled is a package compiled by the compiler alone.
+func compiled(t *testing.T, directory, name, text string, imports ...string) string {
+	t.Helper()
+	source, out := filepath.Join(directory, name+".go"), filepath.Join(directory, name+".a")
+	if err := os.WriteFile(source, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	config := out + ".cfg"
+	if err := os.WriteFile(config, []byte(strings.Join(imports, "\n")+"\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	path, _, _ := strings.Cut(name, "-")
+	if output, err := exec.Command("go", "tool", "compile", "-p", path, "-pack", "-trimpath", directory, "-buildid",
+		"id/"+path, "-importcfg", config, "-o", out, source).CombinedOutput(); err != nil {
+		t.Fatalf("compile: %s", output)
+	}
+	return out
+}
+
+func readArchive(t *testing.T, file string) *goArchive {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive, err := parseArchive(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return archive
+}
+
+const libraryText = `package lib
+
+var Last string
+
+type T struct{ N int }
+
+//go:noinline
+func (t *T) Add(n *int) int { t.N += *n; return t.N }
+
+func Small() int { return 40 }
+
+//go:noinline
+func Say(s *string) { Last = *s }
+`
+
+func TestAnArchiveStandsInOnlyIfImportersAreToldTheSame(t *testing.T) {
+	directory := t.TempDir()
+	clean := compiled(t, directory, "lib", libraryText)
+	for _, c := range []struct {
+		name, from, to string
+		want           string
+	}{
+		{"nothing", "", "", ""},
+		{"a body that is not inlined", "t.N += *n;", "t.N += *n + 1;", ""},
+		{"a symbol before all others", "var Last", "var added = [...]string{Last0()}\n//go:noinline\nfunc Last0() string { return \"x\" }\nvar Last",
+			"initialized"},
+		{"symbols before all others", "var Last", "var added = [2]int{7, 8}\n//go:noinline\nfunc aaa() int { return added[0] }\nvar Last", ""},
+		{"a body that is inlined", "return 40", "return 40 + len(Last)", "told something else"},
+		{"not to be inlined any more", "func Small", "//go:noinline\nfunc Small", "told something else"},
+		{"a parameter that leaks", "Last = *s", "Last = *s; leaked = s", "told something else"},
+		{"a function that is gone", "func Small() int { return 40 }", "", "it has no"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			text := strings.Replace(libraryText, c.from, c.to, 1)
+			if strings.Contains(c.to, "leaked") {
+				text += "\nvar leaked *string\n"
+			}
+			name := "lib-" + strings.ReplaceAll(c.name, " ", "_")
+			hooked := readArchive(t, compiled(t, directory, name, text))
+			err := standIn(hooked, readArchive(t, clean))
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestAnArchiveThatStandsInLinksWithImportersOfTheCleanOne(t *testing.T) {
+	directory := t.TempDir()
+	clean := compiled(t, directory, "lib", libraryText)
+	hooked := readArchive(t, compiled(t, directory, "lib-hooked", strings.Replace(strings.Replace(libraryText, "t.N += *n;",
+		"t.N += *n + aaa();", 1), "var Last", "var added = [2]int{7, 8}\n//go:noinline\nfunc aaa() int { return added[0] }\nvar Last", 1)))
+	if err := standIn(hooked, readArchive(t, clean)); err != nil {
+		t.Fatal(err)
+	}
+	kept := filepath.Join(directory, "kept.a")
+	if err := os.WriteFile(kept, hooked.bytes(), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	p := newProject(t, map[string]string{"main.go": "package main\n\nfunc main() {}\n"})
+	config := []string{"packagefile lib=" + clean}
+	for path, file := range p.archives() {
+		if path != "example.com/app" {
+			config = append(config, "packagefile "+path+"="+file)
+		}
+	}
+	program := compiled(t, directory, "main", `package main
+
+import "lib"
+
+func main() {
+	t, n, s := &lib.T{N: 1}, 2, "said"
+	lib.Say(&s)
+	println(t.Add(&n), lib.Small(), lib.Last)
+}
+`, config...)
+	for archive, want := range map[string]string{clean: "3 40 said\n", kept: "10 40 said\n"} {
+		config[0] = "packagefile lib=" + archive
+		p.write("link.cfg", strings.Join(config, "\n")+"\n")
+		out := filepath.Join(directory, "linked")
+		if output, err := p.command("go", "tool", "link", "-importcfg", "link.cfg", "-o", out, program).CombinedOutput(); err != nil {
+			t.Fatalf("link: %s", output)
+		}
+		if output, err := exec.Command(out).CombinedOutput(); err != nil || string(output) != want {
+			t.Errorf("%s: %v, %q, want %q", archive, err, output, want)
+		}
+	}
+}
+
+func TestDamagedArchivesAreRefusedOrHarmless(t *testing.T) {
+	directory := t.TempDir()
+	clean := compiled(t, directory, "lib", libraryText)
+	data, err := os.ReadFile(clean)
+	if err != nil {
+		t.Fatal(err)
+	}
+	try := func(damaged []byte) {
+		archive, err := parseArchive(damaged)
+		if err != nil {
+			return
+		}
+		_ = standIn(archive, readArchive(t, clean))
+		if archive, err = parseArchive(damaged); err == nil {
+			_ = standIn(readArchive(t, clean), archive)
+		}
+	}
+	for at := range data {
+		damaged := append([]byte{}, data...)
+		damaged[at] ^= 0xFF
+		try(damaged)
+		try(append([]byte{}, data[:at]...))
+	}
+}
