@@ -86,10 +86,20 @@ func (e *earlyCutoff) apply(c *compileArgs, p *sourcePackage, r *rewritten) erro
 	if err := os.MkdirAll(filepath.Dir(kept), 0o777); err != nil && !os.IsExist(err) {
 		return err
 	}
-	if err := os.WriteFile(kept, hooked.bytes(), 0o666); err != nil {
-		return err
+	// Both or neither, on a full disk too.
+	standing := output + ".clean"
+	err = os.WriteFile(standing, clean.asCompiled(c.value("buildid")), 0o666)
+	if err == nil {
+		err = os.WriteFile(kept, hooked.bytes(), 0o666)
 	}
-	return os.WriteFile(output, clean.asCompiled(c.value("buildid")), 0o666)
+	if err == nil {
+		err = os.Rename(standing, output)
+	}
+	if err != nil {
+		os.Remove(standing)
+		os.Remove(kept)
+	}
+	return err
 }
 
 // sameImports: numbers of symbols of other packages are passed on, so those must be the clean ones' to begin with.
