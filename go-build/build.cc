@@ -124,8 +124,7 @@ struct OutputFile {
 Result<OutputFile> make_output_file(const std::string& directory) {
   OutputFile file;
   file.path = directory + "/program";
-  TRY(file.fd, open_path(file.path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-  if (::fchmod(file.fd.get(), 0666) != 0) return host_error(errno, "cannot open " + file.path + " to the build");
+  TRY(file.fd, make_output(file.path));
   return file;
 }
 
@@ -240,9 +239,7 @@ class Build {
     std::string id = unique_id("build");
     TRY(auto run, store::RunDirectory::create(request_.state_directory, id));
     TRY(OutputFile output, make_output_file(run.path()));
-    BuildPaths paths;
-    paths.goroot = toolchain_.goroot;
-    TRY(paths.goroot_links, linked_directories(toolchain_.goroot, std::string(inside::kGoroot)));
+    TRY(BuildPaths paths, paths_of(toolchain_));
     paths.source = submission_.snapshot_path;
     paths.directory = target.directory;
     paths.std_cache = std_library.path;
@@ -340,7 +337,7 @@ class Build {
                                               BuildOutcome& outcome) {
     for (const auto& call : facts.denied)
       narrator_.note(fmt::format("the build's system call {} was denied {} times", call.syscall, call.count));
-    if (!facts.status || !facts.status->exited || facts.status->exit_code != 0) {
+    if (!succeeded(facts)) {
       SubmittedFiles submitted;
       submitted.directory = submission_.module;
       for (const auto& file : submission_.files) submitted.paths.insert(file.path);
@@ -375,25 +372,24 @@ class Build {
 };
 
 // A sandbox's view for asking the rewriter: what a build sees, without one.
-struct RewriterRoom {
-  static Result<RewriterRoom> make(const Toolchain& toolchain, const Request& request, Narrator& narrator) {
-    RewriterRoom room(toolchain, request);
-    room.host = request.host;
-    if (!room.host) {
-      TRY(room.own_host, launch::Host::open());
-      room.host = room.own_host.get();
+struct RewriterSetting {
+  static Result<RewriterSetting> make(const Toolchain& toolchain, const Request& request, Narrator& narrator) {
+    RewriterSetting room(toolchain, request);
+    setting.host = request.host;
+    if (!setting.host) {
+      TRY(setting.own_host, launch::Host::open());
+      setting.host = setting.own_host.get();
     }
-    TRY(room.std_library, std_cache(*room.host, toolchain, request.state_directory, narrator, request.cancel_fd));
-    TRY(room.tool,
-        hook_tool(*room.host, toolchain, room.std_library, request.state_directory, narrator, request.cancel_fd));
+    TRY(setting.std_library, std_cache(*setting.host, toolchain, request.state_directory, narrator, request.cancel_fd));
+    TRY(setting.tool,
+        hook_tool(*setting.host, toolchain, setting.std_library, request.state_directory, narrator, request.cancel_fd));
     TRY(auto run, store::RunDirectory::create(request.state_directory, unique_id("hooks")));
-    room.run = std::make_unique<store::RunDirectory>(std::move(run));
-    room.paths.goroot = toolchain.goroot;
-    TRY(room.paths.goroot_links, linked_directories(toolchain.goroot, std::string(inside::kGoroot)));
-    room.paths.std_cache = room.std_library.path;
-    if (request.hooks) room.hooks = *request.hooks;
-    add_hook_mounts(room.tool, room.hooks, room.paths);
-    return room;
+    setting.run = std::make_unique<store::RunDirectory>(std::move(run));
+    TRY(setting.paths, paths_of(toolchain));
+    setting.paths.std_cache = setting.std_library.path;
+    if (request.hooks) setting.hooks = *request.hooks;
+    add_hook_mounts(setting.tool, setting.hooks, setting.paths);
+    return setting;
   }
   Status show(const ingest::Submission& submission, const sum_verify::VerifiedTree& tree, const BuildTarget& target) {
     paths.source = submission.snapshot_path;
@@ -416,7 +412,7 @@ struct RewriterRoom {
   BuildPaths paths;
 
  private:
-  RewriterRoom(const Toolchain& the_toolchain, const Request& the_request)
+  RewriterSetting(const Toolchain& the_toolchain, const Request& the_request)
       : toolchain(the_toolchain), request(the_request) {}
 };
 
@@ -425,23 +421,23 @@ struct RewriterRoom {
 Result<hooks::HookPlan> plan_of_hooks(const ingest::Submission& submission, const sum_verify::VerifiedTree& tree,
                                       const Toolchain& toolchain, const Request& request, Narrator& narrator) {
   TRY(BuildTarget target, target_of(submission, tree, request));
-  TRY(RewriterRoom room, RewriterRoom::make(toolchain, request, narrator));
-  TRY_STATUS(room.show(submission, tree, target));
-  TRY(auto planned, plan_hooks(room.input(), room.paths, target, request.limits));
+  TRY(RewriterSetting room, RewriterSetting::make(toolchain, request, narrator));
+  TRY_STATUS(setting.show(submission, tree, target));
+  TRY(auto planned, plan_hooks(setting.input(), setting.paths, target, request.limits));
   if (auto* failure = std::get_if<BuildFailure>(&planned)) return input_error(failure->message);
   return std::get<hooks::HookPlan>(std::move(planned));
 }
 
 Result<std::string> ask_rewriter(const HookSubject* subject, const Toolchain& toolchain, const Request& request,
                                  const std::vector<std::string>& words, Narrator& narrator) {
-  TRY(RewriterRoom room, RewriterRoom::make(toolchain, request, narrator));
+  TRY(RewriterSetting room, RewriterSetting::make(toolchain, request, narrator));
   BuildTarget target;
   target.package = "std";
   if (subject) {
     TRY(target, target_of(subject->submission, subject->tree, request));
-    TRY_STATUS(room.show(subject->submission, subject->tree, target));
+    TRY_STATUS(setting.show(subject->submission, subject->tree, target));
   }
-  return ask_rewriter(room.input(), room.paths, target, request.limits, words);
+  return ask_rewriter(setting.input(), setting.paths, target, request.limits, words);
 }
 
 Result<BuildOutcome> build(const ingest::Submission& submission, const sum_verify::VerifiedTree& tree,

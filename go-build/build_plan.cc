@@ -1,10 +1,13 @@
 #include "go-build/build_plan.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 
+#include "base/files.h"
 #include "go-build/inside.h"
 
 namespace sandbox_run::go_build {
@@ -97,6 +100,29 @@ BuildCommand std_command(const Limits& limits, unsigned processors) {
   command.arguments.push_back("std");
   command.environment = environment(limits, processors);
   return command;
+}
+
+Result<BuildPaths> paths_of(const Toolchain& toolchain) {
+  BuildPaths paths;
+  paths.goroot = toolchain.goroot;
+  TRY(paths.goroot_links, linked_directories(toolchain.goroot, std::string(inside::kGoroot)));
+  return paths;
+}
+
+Result<UniqueFd> make_output(const std::string& path) {
+  TRY(UniqueFd file, open_path(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+  if (::fchmod(file.get(), 0666) != 0) return host_error(errno, "cannot open " + path + " to the build");
+  return file;
+}
+
+Limits std_limits() {
+  Limits limits;
+  limits.cpu_time = CpuTime{std::chrono::minutes(20)};
+  limits.wall_time = WallTime{std::chrono::minutes(10)};
+  limits.memory = Bytes{4ull << 30};
+  limits.processes = 1024;
+  limits.output = Bytes{1ull << 30};
+  return limits;
 }
 
 launch::Plan build_plan(const BuildPaths& paths, const Limits& limits, std::string id, std::int64_t unix_time) {

@@ -28,6 +28,15 @@ struct BuildPaths {
   std::vector<launch::Mount> more;
 };
 
+// Where the toolchain is; the rest is to be filled in. Fails with: as linked_directories.
+Result<BuildPaths> paths_of(const Toolchain& toolchain);
+
+// A new empty file that a sandbox may write to: it lies in a directory that lets nobody else in.
+Result<UniqueFd> make_output(const std::string& path);
+
+// For compiling the standard library: as much as it takes on a slow machine, for no submission decides it.
+Limits std_limits();
+
 struct BuildCommand {
   std::vector<std::string> arguments;  // argv of the go command
   std::vector<std::string> environment;

@@ -16,10 +16,6 @@ namespace {
 
 using Limit = BuildFailure::Limit;
 
-bool succeeded(const launch::Facts& facts) {
-  return facts.status && facts.status->exited && facts.status->exit_code == 0;
-}
-
 // The kernel's words for a full disk and a file over its limit. Only a hint: at worst a submitter who prints them in a
 // compile error gets another explanation of the same failure.
 bool says_too_large(std::string_view text) {

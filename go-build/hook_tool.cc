@@ -56,7 +56,7 @@ class Making {
   Status rewriter(const std::string& result) {
     BuildTarget target;
     target.package = "./rewriter";
-    TRY(const std::string output, make_output());
+    TRY(const std::string output, new_output());
     BuildPaths paths = paths_;
     paths.output_file = output;
     TRY(launch::Facts facts, run_go(host_, build_plan(paths, limits_, unique_id("hook-tool"), std::time(nullptr)),
@@ -65,7 +65,7 @@ class Making {
   }
 
   Status runtime(const std::string& rewriter, const std::string& result) {
-    TRY(const std::string output, make_output());
+    TRY(const std::string output, new_output());
     BuildPaths paths = paths_;
     paths.output_file = output;
     paths.more.push_back(launch::BindMount{rewriter, std::string(inside::kRewriter), false, true});
@@ -80,15 +80,14 @@ class Making {
   }
 
  private:
-  Result<std::string> make_output() {
+  Result<std::string> new_output() {
     std::string path = run_ + "/" + unique_id("output");
-    TRY(const UniqueFd file, open_path(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-    if (::fchmod(file.get(), 0666) != 0) return host_error(errno, "cannot open " + path + " to the build");
+    TRY(const UniqueFd file, make_output(path));
     return path;
   }
 
   Status keep(const launch::Facts& facts, const std::string& output, const std::string& result, mode_t mode) {
-    if (!facts.status || !facts.status->exited || facts.status->exit_code != 0)
+    if (!succeeded(facts))
       return host_error(fmt::format("cannot build the hook rewriter with {} at {}: {}", toolchain_.version,
                                     toolchain_.goroot, describe_end(facts)));
     TRY(const std::string content, read_file(output, kMostToolBytes));
@@ -106,9 +105,7 @@ class Making {
 Status make_tool(launch::Host& host, const Toolchain& toolchain, const StdCache& std_library,
                  const std::string& state_directory, int cancel_fd, const std::string& directory) {
   TRY(auto run, store::RunDirectory::create(state_directory, unique_id("hook-tool")));
-  BuildPaths paths;
-  paths.goroot = toolchain.goroot;
-  TRY(paths.goroot_links, linked_directories(toolchain.goroot, std::string(inside::kGoroot)));
+  TRY(BuildPaths paths, paths_of(toolchain));
   paths.source = run.path() + "/source";
   paths.std_cache = std_library.path;
   TRY_STATUS(write_sources(paths.source));

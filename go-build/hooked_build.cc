@@ -30,10 +30,6 @@ constexpr Bytes kMostPackagesBytes{1u << 20};
 constexpr std::size_t kMostNotes = 100;
 constexpr std::string_view kUnhooked = "sandbox-run-hook: unhooked ";  // the rewriter's word
 
-bool ended_well(const launch::Facts& facts) {
-  return facts.status && facts.status->exited && facts.status->exit_code == 0;
-}
-
 BuildFailure rules_failure(const hooks::HookPlan& plan, const std::string& rules_file) {
   BuildFailure failure;
   for (const hooks::RuleError& error : plan.errors) {
@@ -75,16 +71,6 @@ Status link_tree(const std::string& from, const std::string& to) {
   return {};
 }
 
-Limits fill_limits() {
-  Limits limits;
-  limits.cpu_time = CpuTime{std::chrono::minutes(20)};
-  limits.wall_time = WallTime{std::chrono::minutes(10)};
-  limits.memory = Bytes{4ull << 30};
-  limits.processes = 1024;
-  limits.output = Bytes{1ull << 30};
-  return limits;
-}
-
 // "path=file" lines of what was compiled, the file relative to GOCACHE: as std_cache's.
 Result<std::map<std::string, std::string>> read_packages(std::string_view listed) {
   std::map<std::string, std::string> files;
@@ -121,16 +107,14 @@ Status write_packages(std::map<std::string, std::string> files, const std::strin
 
 Status fill(const HookInput& input, const StdCache& std_library, const hooks::HookPlan& plan,
             const std::string& temporary) {
-  const Limits limits = fill_limits();
+  const Limits limits = std_limits();
   const std::string id = unique_id("hooked-std");
   TRY(auto run, store::RunDirectory::create(input.state_directory, id));
   const std::string cache = run.path() + "/cache";
   TRY_STATUS(make_directories(cache));
   if (::chmod(cache.c_str(), 0777) != 0) return host_error(errno, "cannot open " + cache + " to the build");
   TRY_STATUS(link_tree(std_library.path, cache));
-  BuildPaths paths;
-  paths.goroot = input.toolchain.goroot;
-  TRY(paths.goroot_links, linked_directories(input.toolchain.goroot, std::string(inside::kGoroot)));
+  TRY(BuildPaths paths, paths_of(input.toolchain));
   paths.writable_cache = cache;
   add_hook_mounts(input.tool, input.hooks, paths);
   std::vector<std::string> flags = hook_flags(plan, nullptr);
@@ -145,7 +129,7 @@ Status fill(const HookInput& input, const StdCache& std_library, const hooks::Ho
   TRY(launch::Facts facts,
       run_go(input.host, build_plan(paths, limits, id, std::time(nullptr)), input.toolchain,
              std_list_command(limits, processors(), flags, plan.dependencies), -1, input.cancel_fd));
-  if (!ended_well(facts))
+  if (!succeeded(facts))
     return host_error(fmt::format("cannot compile the standard library of {} with the hooks of {}: {}",
                                   input.toolchain.version, input.hooks.rules_file, describe_end(facts)));
   TRY_STATUS(move_cache(cache, temporary + "/cache"));
@@ -186,11 +170,9 @@ Result<launch::Facts> run_rewriter(const HookInput& input, const BuildPaths& pat
 
 Status make_standard_plan(const HookInput& input, const StdCache& std_library, const std::vector<std::string>& packages,
                           const std::string& entry) {
-  const Limits limits = fill_limits();
+  const Limits limits = std_limits();
   TRY(auto run, store::RunDirectory::create(input.state_directory, unique_id("hook-plan")));
-  BuildPaths paths;
-  paths.goroot = input.toolchain.goroot;
-  TRY(paths.goroot_links, linked_directories(input.toolchain.goroot, std::string(inside::kGoroot)));
+  TRY(BuildPaths paths, paths_of(input.toolchain));
   paths.std_cache = std_library.path;
   TRY(paths.output_file, make_plan_file(run.path()));
   add_hook_mounts(input.tool, input.hooks, paths);
@@ -200,7 +182,7 @@ Status make_standard_plan(const HookInput& input, const StdCache& std_library, c
   if (!input.tags.empty()) command.arguments.push_back(fmt::format("-tags={}", fmt::join(input.tags, ",")));
   command.arguments.insert(command.arguments.end(), packages.begin(), packages.end());
   TRY(const launch::Facts facts, run_rewriter(input, paths, limits, command, kCapturedMessages));
-  if (!ended_well(facts))
+  if (!succeeded(facts))
     return host_error(fmt::format("cannot find what the rules of {} hook in the standard library of {}: {}",
                                   input.hooks.rules_file, input.toolchain.version, describe_end(facts)));
   TRY(const std::string text, read_file(paths.output_file, kMostPlanBytes));
@@ -231,8 +213,7 @@ Result<std::optional<hooks::HookPlan>> load_standard_plan(const std::string& ent
 
 Result<std::string> make_plan_file(const std::string& directory) {
   std::string path = fmt::format("{}/{}", directory, unique_id("hook-plan"));
-  TRY(const UniqueFd file, open_path(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-  if (::fchmod(file.get(), 0666) != 0) return host_error(errno, "cannot open " + path + " to the rewriter");
+  TRY(const UniqueFd file, make_output(path));
   return path;
 }
 
@@ -266,7 +247,7 @@ Result<std::variant<hooks::HookPlan, BuildFailure>> plan_hooks(const HookInput& 
       run_rewriter(input, beside, limits,
                    rewriter_command({"plan", fmt::format("-o={}", inside::kOutput)}, target, limits),
                    kCapturedMessages));
-  if (!ended_well(facts)) return Answer(read_failure(facts, limits));
+  if (!succeeded(facts)) return Answer(read_failure(facts, limits));
   TRY(const std::string text, read_file(output, kMostPlanBytes));
   TRY(hooks::HookPlan plan, hooks::parse_hook_plan(text));
   // A shipped set is written for every program and every Go release: what this one lacks is no mistake in it.
@@ -281,7 +262,7 @@ Result<std::variant<hooks::HookPlan, BuildFailure>> plan_hooks(const HookInput& 
 Result<std::string> ask_rewriter(const HookInput& input, const BuildPaths& paths, const BuildTarget& target,
                                  const Limits& limits, const std::vector<std::string>& words) {
   TRY(launch::Facts facts, run_rewriter(input, paths, limits, rewriter_command(words, target, limits), kMostAnswer));
-  if (ended_well(facts)) {
+  if (succeeded(facts)) {
     const std::string before = words[0] == "list-functions" ? "\t" : "// ---- ";
     return without_inside(std::move(facts.stdout_stream.captured), before);
   }

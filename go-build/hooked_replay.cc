@@ -50,7 +50,7 @@ Result<std::optional<HookedReplay>> replay_hooked(ReplayInput replayed, const Re
   TRY(auto facts, replay(replayed, source));
   if (!facts) return std::optional<HookedReplay>();
   HookedReplay result;
-  if (facts->status && facts->status->exited && facts->status->exit_code == 0) {
+  if (succeeded(*facts)) {
     TRY(const std::string text, read_file(plan_file, kMostPlanBytes));
     TRY(const hooks::HookPlan main, hooks::parse_hook_plan(text));
     if (!in_order(*standard, main, input.hooks)) return std::optional<HookedReplay>();

@@ -116,9 +116,7 @@ Status write_placeholder(const std::string& directory, const ReplaySource& sourc
 Result<Recipe> ask_go_command(const ReplayInput& input, const ReplaySource& source) {
   std::string directory = input.run_directory + "/placeholder";
   TRY_STATUS(write_placeholder(directory, source));
-  BuildPaths paths;
-  paths.goroot = input.toolchain.goroot;
-  TRY(paths.goroot_links, linked_directories(input.toolchain.goroot, std::string(inside::kGoroot)));
+  TRY(BuildPaths paths, paths_of(input.toolchain));
   paths.source = directory;
   paths.std_cache = input.std_library.path;
   BuildTarget target;
@@ -129,8 +127,7 @@ Result<Recipe> ask_go_command(const ReplayInput& input, const ReplaySource& sour
       run_go(input.host, build_plan(paths, Limits{}, unique_id("recipe"), std::time(nullptr)), input.toolchain,
              dry_run_command(target, input.limits, processors()), -1, input.cancel_fd));
   auto recipe = Recipe::parse(facts.stderr_stream.captured + facts.stdout_stream.captured);
-  if (!facts.status || !facts.status->exited || facts.status->exit_code != 0 || !recipe)
-    return host_error("the go command's dry run is not what is known of it");
+  if (!succeeded(facts) || !recipe) return host_error("the go command's dry run is not what is known of it");
   return *recipe;
 }
 
@@ -175,12 +172,6 @@ std::string import_configuration(const std::string& packages, const std::set<std
     at = end + 1;
   }
   return text;
-}
-
-Result<UniqueFd> make_archive(const std::string& path) {
-  TRY(UniqueFd file, open_path(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-  if (::fchmod(file.get(), 0666) != 0) return host_error(errno, "cannot open " + path + " to the compiler");
-  return file;
 }
 
 // A sandbox with the compiler at work in it, or with the rewriter that starts it.
@@ -240,10 +231,6 @@ Result<Tool> prepare_linker(const ReplayInput& input, const ReplaySource& source
   paths.more.push_back(launch::FileMount{std::string(kLinkConfig), std::move(configuration)});
   return Tool::prepare(input.host, build_plan(paths, input.limits, unique_id("link"), 0), input.toolchain,
                        "pkg/tool/linux_amd64/link");
-}
-
-bool succeeded(const launch::Facts& facts) {
-  return facts.status && facts.status->exited && facts.status->exit_code == 0;
 }
 
 // A limit is an answer; a refusal by the compiler is the go command's to explain.
@@ -345,10 +332,8 @@ Result<std::optional<launch::Facts>> replay(const ReplayInput& input, const Repl
   if (!recipe && recipe.error().sys_errno == ECANCELED) return std::move(recipe).error();
   if (!recipe) return std::optional<launch::Facts>();  // an unknown release, or a go line it refuses
   const std::string archive = input.run_directory + "/main.a";
-  TRY(UniqueFd archive_fd, make_archive(archive));
-  BuildPaths paths;
-  paths.goroot = input.toolchain.goroot;
-  TRY(paths.goroot_links, linked_directories(input.toolchain.goroot, std::string(inside::kGoroot)));
+  TRY(UniqueFd archive_fd, make_output(archive));
+  TRY(BuildPaths paths, paths_of(input.toolchain));
   paths.std_cache = input.hooks ? input.hooks->std_cache : input.std_library.path;
   paths.plain_cache = true;
   TRY(Tool compiler, start_compiler(input, source, *recipe, paths, archive));

@@ -28,16 +28,6 @@ constexpr Bytes kCap{3ull << 30};  // about ten toolchains
 constexpr Bytes kLeastRoom{200ull << 20};
 constexpr Bytes kNoRoom{32ull << 20};
 
-Limits fill_limits() {
-  Limits limits;
-  limits.cpu_time = CpuTime{std::chrono::minutes(20)};
-  limits.wall_time = WallTime{std::chrono::minutes(10)};
-  limits.memory = Bytes{4ull << 30};
-  limits.processes = 1024;
-  limits.output = Bytes{1ull << 30};
-  return limits;
-}
-
 // Packages to come, for the progress bar: directories of GOROOT/src with a Go file that is no test. Near enough.
 std::uint64_t count_packages(const std::string& goroot) {
   std::uint64_t packages = 0;
@@ -114,7 +104,7 @@ class ProgressReader {
 };
 
 Status ended_well(const launch::Facts& facts, const Toolchain& toolchain) {
-  if (facts.status && facts.status->exited && facts.status->exit_code == 0) return {};
+  if (succeeded(facts)) return {};
   Error error = host_error(fmt::format("cannot compile the standard library of {} at {}: {}", toolchain.version,
                                        toolchain.goroot, describe_end(facts)));
   // Go's words for the errno. What it compiles here is its own, so nobody else has put them into its mouth.
@@ -153,13 +143,11 @@ Result<std::string> list_packages(launch::Host& host, const Toolchain& toolchain
 // `run`: a directory that only we may enter, because the cache itself must be writable for the build's user.
 Status compile_into(const std::string& temporary, const std::string& run, const std::string& id, launch::Host& host,
                     const Toolchain& toolchain, Narrator& narrator, int cancel_fd) {
-  const Limits limits = fill_limits();
+  const Limits limits = std_limits();
   std::string cache = run + "/cache";
   TRY_STATUS(make_directories(cache));
   if (::chmod(cache.c_str(), 0777) != 0) return host_error(errno, "cannot open " + cache + " to the build");
-  BuildPaths paths;
-  paths.goroot = toolchain.goroot;
-  TRY(paths.goroot_links, linked_directories(toolchain.goroot, std::string(inside::kGoroot)));
+  TRY(BuildPaths paths, paths_of(toolchain));
   paths.writable_cache = cache;
   narrator.note(fmt::format("compiling the standard library of {}, once", toolchain.version));
   ProgressReader progress(narrator, count_packages(toolchain.goroot));

@@ -66,4 +66,9 @@ struct Facts {
   std::vector<std::string> hardening;  // what was in force, in a fixed order
 };
 
+// The program exited with 0, by itself.
+inline bool succeeded(const Facts& facts) {
+  return facts.status && facts.status->exited && facts.status->exit_code == 0;
+}
+
 }  // namespace sandbox_run::launch

@@ -22,8 +22,8 @@ const char* remedy(Step step, int sys_errno) {
     case Step::root_pivot:
       return "in a container, mounts must be allowed: docker run --privileged";
     case Step::limit_set:
-      return sys_errno == EPERM ? "the hard limit that we were started with is lower: raise it (ulimit -H; in a "
-                                  "container, docker run --ulimit nofile=65536)"
+      return sys_errno == EPERM ? "the hard limit that we were started with is lower: raise it ('ulimit -H -a' shows "
+                                  "them; in a container, docker run --ulimit nofile=65536)"
                                 : "";
     case Step::proc_make:
       return "mounting /proc needs a /proc without masks around: docker run --privileged";
@@ -32,8 +32,6 @@ const char* remedy(Step step, int sys_errno) {
     case Step::cgroup_join:
       return sys_errno == EINVAL ? "a real-time scheduling policy cannot be taken along: start without it (chrt -o 0)"
                                  : "";
-    case Step::limit_set:
-      return "the limit that sandbox-run itself was started under is lower; raise it ('ulimit -H -a' shows them)";
     case Step::init_exec:
       return "executing a memory file must be allowed: sysctl vm.memfd_noexec=0";
     case Step::program_exec:

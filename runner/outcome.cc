@@ -10,8 +10,6 @@ using launch::EndedBySupervisor;
 using launch::Facts;
 using report::LimitsSection;
 
-bool is_exit_zero(const Facts& facts) { return facts.status && facts.status->exited && facts.status->exit_code == 0; }
-
 // RLIMIT_CPU ends a process by SIGXCPU, and by SIGKILL a second later.
 bool killed_by_cpu_rlimit(const Facts& facts, const LimitsSection& limits) {
   return facts.status && !facts.status->exited &&
@@ -19,7 +17,7 @@ bool killed_by_cpu_rlimit(const Facts& facts, const LimitsSection& limits) {
 }
 
 Outcome by_status(const Facts& facts) {
-  if (is_exit_zero(facts)) return Exited{0};
+  if (succeeded(facts)) return Exited{0};
   if (facts.file_size_hit || facts.scratch_full) return FileLimitExceeded{};
   if (facts.usage.process_limit_hits > 0) return ProcessLimitExceeded{};
   if (facts.status->exited) return Exited{facts.status->exit_code};
@@ -47,7 +45,7 @@ Outcome classify(const Facts& facts, const LimitsSection& limits) {
     case EndedBySupervisor::none:
       break;
   }
-  if (facts.usage.oom_kills > 0 && !is_exit_zero(facts)) return MemoryExceeded{};
+  if (facts.usage.oom_kills > 0 && !succeeded(facts)) return MemoryExceeded{};
   if (killed_by_cpu_rlimit(facts, limits)) return CpuTimeExceeded{};
   if (!facts.status) return NoStatus{};
   return by_status(facts);
