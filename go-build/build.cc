@@ -374,7 +374,7 @@ class Build {
 // A sandbox's view for asking the rewriter: what a build sees, without one.
 struct RewriterSetting {
   static Result<RewriterSetting> make(const Toolchain& toolchain, const Request& request, Narrator& narrator) {
-    RewriterSetting room(toolchain, request);
+    RewriterSetting setting(toolchain, request);
     setting.host = request.host;
     if (!setting.host) {
       TRY(setting.own_host, launch::Host::open());
@@ -421,7 +421,7 @@ struct RewriterSetting {
 Result<hooks::HookPlan> plan_of_hooks(const ingest::Submission& submission, const sum_verify::VerifiedTree& tree,
                                       const Toolchain& toolchain, const Request& request, Narrator& narrator) {
   TRY(BuildTarget target, target_of(submission, tree, request));
-  TRY(RewriterSetting room, RewriterSetting::make(toolchain, request, narrator));
+  TRY(RewriterSetting setting, RewriterSetting::make(toolchain, request, narrator));
   TRY_STATUS(setting.show(submission, tree, target));
   TRY(auto planned, plan_hooks(setting.input(), setting.paths, target, request.limits));
   if (auto* failure = std::get_if<BuildFailure>(&planned)) return input_error(failure->message);
@@ -430,7 +430,7 @@ Result<hooks::HookPlan> plan_of_hooks(const ingest::Submission& submission, cons
 
 Result<std::string> ask_rewriter(const HookSubject* subject, const Toolchain& toolchain, const Request& request,
                                  const std::vector<std::string>& words, Narrator& narrator) {
-  TRY(RewriterSetting room, RewriterSetting::make(toolchain, request, narrator));
+  TRY(RewriterSetting setting, RewriterSetting::make(toolchain, request, narrator));
   BuildTarget target;
   target.package = "std";
   if (subject) {
