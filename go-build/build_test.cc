@@ -1,5 +1,4 @@
-// Builds for real: needs root, a toolchain, and takes the time of one `go build std` (about 20 s) when
-// SANDBOX_RUN_TEST_STATE does not name a state directory that has been used before.
+// Builds for real: see RealBuilds.
 #include "go-build/build.h"
 
 #include <dirent.h>
@@ -24,6 +23,7 @@
 #include "go-build/artifact_cache.h"
 #include "go-build/go_command.h"
 #include "go-build/std_cache.h"
+#include "go-build/testing/real_builds.h"
 #include "store/store.h"
 
 namespace sandbox_run::go_build {
@@ -32,90 +32,11 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using Files = std::map<std::string, std::string>;
 
 constexpr char kHello[] = "package main\n\nimport \"fmt\"\n\nfunc main() { fmt.Println(\"hello\") }\n";
-constexpr char kGoMod[] = "module example.org/app\n\ngo 1.25\n";
 
-class BuildTest : public ::testing::Test {
+class BuildTest : public RealBuilds {
  protected:
-  static void SetUpTestSuite() {
-    ASSERT_EQ(::geteuid(), 0u) << "these tests make sandboxes and need root";
-    if (const char* kept = std::getenv("SANDBOX_RUN_TEST_STATE")) {
-      state_ = kept;
-    } else {
-      own_state_ = std::make_unique<TemporaryDirectory>();
-      state_ = own_state_->path();
-    }
-    (void)store::RunDirectory::remove_orphans(state_);  // of a run that was killed in a state directory used before
-    auto host = launch::Host::open();
-    ASSERT_TRUE(host) << host.error().what;
-    host_ = std::move(*host).release();
-    auto toolchain = find_toolchain("", state_);
-    ASSERT_TRUE(toolchain) << toolchain.error().what;
-    toolchain_ = *toolchain;
-  }
-  static void TearDownTestSuite() {
-    delete host_;
-    host_ = nullptr;
-    own_state_.reset();
-  }
-
-  void SetUp() override {
-    ASSERT_NE(host_, nullptr);
-    mounts_before_ = count_lines("/proc/self/mounts");
-  }
-  // Leftovers: every build of every test, failed or not, ends with nothing of it on the machine.
-  void TearDown() override {
-    EXPECT_EQ(count_lines("/proc/self/mounts"), mounts_before_);
-    EXPECT_TRUE(!fs::exists(state_ + "/run") || fs::is_empty(state_ + "/run")) << "a run directory was left";
-    EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a child was left";
-  }
-  static std::size_t count_lines(const char* path) {
-    std::ifstream file(path);
-    return static_cast<std::size_t>(std::count(std::istreambuf_iterator<char>(file), {}, '\n'));
-  }
-
-  // A snapshot as ingest makes one: files 0444, directories 0555, sorted, hashed.
-  ingest::Submission submit(const Files& files, const std::string& package = ".") {
-    ingest::Submission submission;
-    submission.snapshot_path = dir_ + "/src" + std::to_string(submissions_++);
-    fs::create_directories(submission.snapshot_path);
-    for (const auto& [path, content] : files) {
-      fs::create_directories(fs::path(submission.snapshot_path + "/" + path).parent_path());
-      std::ofstream(submission.snapshot_path + "/" + path) << content;
-      submission.files.push_back({path, Bytes{content.size()}, sha256(content)});
-    }
-    EXPECT_TRUE(store::make_read_only(submission.snapshot_path));
-    submission.root.reset(::open(submission.snapshot_path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    submission.has_go_mod = files.contains("go.mod");
-    submission.package = package;
-    submission.name = "test";
-    return submission;
-  }
-
-  Request request() {
-    Request made;
-    made.state_directory = state_;
-    made.host = host_;
-    made.use_artifact_cache = false;
-    return made;
-  }
-
-  Result<BuildOutcome> try_build(const Files& files, const Request& request, const sum_verify::VerifiedTree& tree = {},
-                                 const std::string& package = ".") {
-    auto submission = submit(files, package);
-    SilentNarrator silent;
-    return build(submission, tree, toolchain_, request, silent);
-  }
-  BuildOutcome must_build(const Files& files, const Request& request, const sum_verify::VerifiedTree& tree = {},
-                          const std::string& package = ".") {
-    auto outcome = try_build(files, request, tree, package);
-    EXPECT_TRUE(outcome) << outcome.error().what;
-    if (!outcome) return {};
-    EXPECT_TRUE(outcome->artifact) << outcome->failure.message << "\n" << outcome->failure.output;
-    return std::move(*outcome);
-  }
   BuildFailure must_fail(const Files& files, const Request& request, const sum_verify::VerifiedTree& tree = {}) {
     auto outcome = try_build(files, request, tree);
     EXPECT_TRUE(outcome) << outcome.error().what;
@@ -133,9 +54,7 @@ class BuildTest : public ::testing::Test {
   // Runs a trusted test program unsandboxed; what it printed.
   std::string run(const Artifact& artifact, std::vector<std::string> arguments = {}) {
     std::string path = dir_ + "/program" + std::to_string(submissions_++);
-    std::string content(artifact.size.count, '\0');
-    EXPECT_EQ(::pread(artifact.program.get(), content.data(), content.size(), 0), static_cast<ssize_t>(content.size()));
-    std::ofstream(path) << content;
+    std::ofstream(path) << bytes_of(artifact);
     ::chmod(path.c_str(), 0755);
     for (const auto& argument : arguments) path += " " + argument;
     return shell(path);
@@ -159,21 +78,7 @@ class BuildTest : public ::testing::Test {
     ::pclose(pipe);
     return output;
   }
-
-  static std::string state_;
-  static std::unique_ptr<TemporaryDirectory> own_state_;
-  static launch::Host* host_;
-  static Toolchain toolchain_;
-  TemporaryDirectory temporary_;
-  const std::string dir_ = temporary_.path();
-  std::size_t mounts_before_ = 0;
-  int submissions_ = 0;
 };
-
-std::string BuildTest::state_;
-std::unique_ptr<TemporaryDirectory> BuildTest::own_state_;
-launch::Host* BuildTest::host_ = nullptr;
-Toolchain BuildTest::toolchain_;
 
 TEST_F(BuildTest, HelloIsBuiltAndRuns) {
   auto outcome = must_build({{"go.mod", kGoMod}, {"main.go", kHello}}, request());

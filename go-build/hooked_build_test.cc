@@ -17,6 +17,7 @@
 #include "base/testing.h"
 #include "go-build/build.h"
 #include "go-build/std_cache.h"
+#include "go-build/testing/real_builds.h"
 #include "store/entries.h"
 #include "store/store.h"
 
@@ -41,56 +42,20 @@ Hooks hooks_at(const std::string& function, const std::string& input = "") {
   return hooks;
 }
 
-class HookedBuildTest : public ::testing::Test {
+class HookedBuildTest : public RealBuilds {
  protected:
   static void SetUpTestSuite() {
-    ASSERT_EQ(::geteuid(), 0u) << "these tests make sandboxes and need root";
-    if (const char* kept = std::getenv("SANDBOX_RUN_TEST_STATE")) {
-      state_ = kept;
-    } else {
-      own_state_ = std::make_unique<TemporaryDirectory>();
-      state_ = own_state_->path();
-    }
+    RealBuilds::SetUpTestSuite();
     for (const char* made : {"/hook-plans", "/hooked-std"}) fs::remove_all(state_ + made);
-    auto host = launch::Host::open();
-    ASSERT_TRUE(host) << host.error().what;
-    host_ = std::move(*host).release();
-    auto toolchain = find_toolchain("", state_);
-    ASSERT_TRUE(toolchain) << toolchain.error().what;
-    toolchain_ = *toolchain;
-  }
-  static void TearDownTestSuite() {
-    delete host_;
-    host_ = nullptr;
-    own_state_.reset();
   }
 
   Request request(Hooks hooks) {
-    Request made;
+    Request made = RealBuilds::request();
     made.hooks = std::move(hooks);
-    made.state_directory = state_;
-    made.host = host_;
-    made.use_artifact_cache = false;
     return made;
   }
-
   BuildOutcome build_of(const std::string& text, const Request& request) {
-    ingest::Submission submission;
-    submission.snapshot_path = temporary_.path() + "/src" + std::to_string(submissions_++);
-    fs::create_directories(submission.snapshot_path);
-    const std::map<std::string, std::string> files = {{"go.mod", "module example.org/app\n\ngo 1.25\n"},
-                                                      {"main.go", text}};
-    for (const auto& [path, content] : files) {
-      std::ofstream(submission.snapshot_path + "/" + path) << content;
-      submission.files.push_back({path, Bytes{content.size()}, sha256(content)});
-    }
-    EXPECT_TRUE(store::make_read_only(submission.snapshot_path));
-    submission.root.reset(::open(submission.snapshot_path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    submission.has_go_mod = true;
-    submission.package = ".";
-    submission.name = "test";
-    SilentNarrator silent;
-    auto outcome = build(submission, {}, toolchain_, request, silent);
+    auto outcome = try_build({{"go.mod", kGoMod}, {"main.go", text}}, request);
     EXPECT_TRUE(outcome) << outcome.error().what;
     return outcome ? std::move(*outcome) : BuildOutcome{};
   }
@@ -105,24 +70,7 @@ class HookedBuildTest : public ::testing::Test {
     EXPECT_TRUE(names);
     return names ? *names : std::vector<std::string>{};
   }
-  static std::string bytes_of(const Artifact& artifact) {
-    std::string content(artifact.size.count, '\0');
-    EXPECT_EQ(::pread(artifact.program.get(), content.data(), content.size(), 0), static_cast<ssize_t>(content.size()));
-    return content;
-  }
-
-  static std::string state_;
-  static std::unique_ptr<TemporaryDirectory> own_state_;
-  static launch::Host* host_;
-  static Toolchain toolchain_;
-  TemporaryDirectory temporary_;
-  int submissions_ = 0;
 };
-
-std::string HookedBuildTest::state_;
-std::unique_ptr<TemporaryDirectory> HookedBuildTest::own_state_;
-launch::Host* HookedBuildTest::host_ = nullptr;
-Toolchain HookedBuildTest::toolchain_;
 
 TEST_F(HookedBuildTest, AChangedProgramIsReplayedAndChangedRulesArePlannedAnew) {
   const Artifact first = must_build(kOpens, request(hooks_at("os.OpenFile")));
