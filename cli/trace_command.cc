@@ -182,8 +182,8 @@ int show_source(const Words& words) {
 std::string explanation(const hooks::RuleSet& rules, const hooks::HookPlan& plan) {
   std::string text;
   for (const hooks::Rule& rule : rules.rules) {
-    text +=
-        fmt::format("{} ({}:{}){}\n", rule.name, rules.file, rule.position.line, rule.active ? "" : ", off at first");
+    text += fmt::format("{} ({}:{}){}\n", rule.name, rule.position.file, rule.position.line,
+                        rule.active ? "" : ", off at first");
     for (const hooks::PlannedPackage& package : plan.packages)
       for (const hooks::PlannedSite& site : package.sites)
         if (site.rule == rule.index) text += fmt::format("  hooks {} at {}:{}\n", site.function, site.file, site.line);

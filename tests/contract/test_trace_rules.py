@@ -107,6 +107,12 @@ class Refused(TraceCase):
 
 
 class Shown(TraceCase):
+    def test_explain_places_a_sets_rule_in_the_set_and_ones_own_in_its_file(self):
+        path = self.rules_file(rules(rule("own", "main.main", "record"), use="[std:exec]"))
+        said = self.trace_command("explain", path, self.file("main.go", PROGRAM)).out.decode()
+        self.assertRegex(said, r"(?m)^own \(\S*rules.yaml:4\)")
+        self.assertRegex(said, r"(?m)^std:exec/\S+ \(std:exec:\d+\)")
+
     def test_explain_says_what_each_rule_hooks_cannot_hook_and_explains(self):
         text = rules(rule("open", "os.OpenFile", "{record: {arguments: [name], duration: true}}", "explains: [openat]"),
                      rule("all", "main.**", "count", "active: false"))
