@@ -382,7 +382,7 @@ std::optional<std::uint32_t> Joiner::covering_rule(const WitnessedCall& call) co
 // ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 std::vector<FunctionTotals> Joiner::totals(const std::vector<Counter>& counters) {
-  std::map<std::string, FunctionTotals> by_function;
+  std::map<std::pair<std::string, std::uint32_t>, FunctionTotals> by_function_and_rule;
   std::vector<std::uint64_t> calls(sites_.sites.size());
   for (std::size_t i = 0; i < calls.size(); ++i) calls[i] = site_totals_[i].events;
   for (const Counter& counter : counters) {
@@ -402,7 +402,7 @@ std::vector<FunctionTotals> Joiner::totals(const std::vector<Counter>& counters)
   for (std::size_t i = 0; i < calls.size(); ++i) {
     const SiteTotals& site = site_totals_[i];
     if (calls[i] == 0) continue;
-    FunctionTotals& function = by_function[sites_.sites[i].function];
+    FunctionTotals& function = by_function_and_rule[{sites_.sites[i].function, sites_.sites[i].rule}];
     function.function = sites_.sites[i].function;
     function.calls += calls[i];
     function.aborted += site.aborted;
@@ -410,8 +410,18 @@ std::vector<FunctionTotals> Joiner::totals(const std::vector<Counter>& counters)
     function.open += site.open;
     function.without_effect += site.without_effect;
   }
+  // Rules that hook the same function see the same calls: it counts once, as the one that saw the most of each says.
   std::vector<FunctionTotals> sorted;
-  for (auto& [name, one] : by_function) sorted.push_back(std::move(one));
+  for (auto& [key, one] : by_function_and_rule) {
+    if (sorted.empty() || sorted.back().function != one.function) {
+      sorted.push_back(std::move(one));
+      continue;
+    }
+    FunctionTotals& most = sorted.back();
+    for (auto figure : {&FunctionTotals::calls, &FunctionTotals::aborted, &FunctionTotals::time_ns,
+                        &FunctionTotals::open, &FunctionTotals::without_effect})
+      most.*figure = std::max(most.*figure, one.*figure);
+  }
   std::stable_sort(sorted.begin(), sorted.end(), [](const FunctionTotals& a, const FunctionTotals& b) {
     return a.time_ns != b.time_ns ? a.time_ns > b.time_ns : a.calls > b.calls;
   });

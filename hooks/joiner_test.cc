@@ -335,6 +335,26 @@ TEST_F(JoinerTest, MadeUpGoroutinesCostNoMoreThanTheirNumber) {
   EXPECT_EQ(finish().open_frames, Joiner::kMaxOpenFrames);
 }
 
+TEST_F(JoinerTest, AFunctionThatTwoRulesHookCountsOnce) {
+  auto rules = parse_rules(kRules, "rules.yaml");
+  ASSERT_TRUE(rules);
+  Sites sites = test_sites();
+  Site second = sites.sites[0];
+  second.address = 0x500500;
+  second.rule = 4;
+  sites.sites.push_back(second);
+  joiner_.emplace(*rules, std::move(sites), Joiner::Options{.max_events = 100, .start_ns = 1000});
+  for (int i = 0; i < 3; ++i) leave(enter("/a"));
+  for (int i = 0; i < 2; ++i) leave(enter("/a", 1, 0x500500), 1, false, 0x500500);
+  leave(enter("/d", 1, kMakeSite), 1, false, kMakeSite);
+  const Trace trace = finish();
+  ASSERT_EQ(trace.functions.size(), 2u);
+  EXPECT_EQ(trace.functions[0].function, "os.OpenFile");
+  EXPECT_EQ(trace.functions[0].calls, 3u);
+  EXPECT_EQ(trace.functions[1].function, "os.MkdirAll");
+  EXPECT_EQ(trace.functions[1].calls, 1u);
+}
+
 TEST(PathClaim, ComparesWhatIsKnown) {
   auto same = [](const std::string& claimed, const std::string& witnessed, bool whole = true,
                  int descriptor = AT_FDCWD) {
