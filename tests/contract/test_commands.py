@@ -238,6 +238,12 @@ class Inside(Case):
         control = self.run_cli("run", "--mount-rw", self.dir + ":/data", source)
         self.assertEqual(control.out, b"bad file descriptor bad file descriptor\n", repr(control))
 
+    def test_a_required_hardening_is_in_force(self):
+        held = self.report("run", self.file("main.go", HELLO))["sandbox"]["hardening"]
+        self.assertIn("landlock", held)
+        flags = [word for name in held for word in ("--require", name)]
+        self.assertEqual(self.report("run", *flags, self.file("main.go", HELLO))["sandbox"]["hardening"], held)
+
     def test_weaken_is_recorded(self):
         listed = self.run_cli("run", "--weaken", "everything", self.file("main.go", HELLO)).err
         names = re.findall(r"[a-z]+", listed.split("there are: ", 1)[1].split(";", 1)[0].split("\n", 1)[0])
