@@ -1,5 +1,5 @@
-// Store: the state directory. Content enters by rename after it was verified, is never writable by a build, and modules,
-// artifacts and tools are re-hashed on use.
+// Store: the state directory. Content enters by rename after it was verified, is never writable by a build, and
+// modules, artifacts and tools are re-hashed on use.
 //
 //   STATE/run/ID          one RunDirectory per living run
 //   STATE/tmp             unnamed files only (O_TMPFILE)
