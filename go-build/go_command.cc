@@ -10,6 +10,7 @@
 
 #include "base/files.h"
 #include "go-build/build_code.h"
+#include "seccomp-profiles/filter.h"
 
 namespace sandbox_run::go_build {
 namespace {
