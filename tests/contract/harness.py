@@ -113,10 +113,16 @@ class Case(unittest.TestCase):
         self.done = done
         return report
 
-    def check_report(self, report):
-        self.check(report, "report")
+    def let_others_in(self):
+        """Lets other users get at self.dir: the driver's own directory, above it, lets nobody through."""
+        os.chmod(self.dir, 0o755)
+        above = os.path.dirname(self.dir)
+        os.chmod(above, os.stat(above).st_mode | 0o011)
 
-    def check(self, instance, schema):
+    def check_report(self, report):
+        self.check_schema(report, "report")
+
+    def check_schema(self, instance, schema):
         problems = sorted(VALIDATORS[schema].iter_errors(instance), key=lambda e: list(map(str, e.path)))
         self.assertEqual([], ["%s: %s" % ("/".join(map(str, p.path)), p.message) for p in problems],
                          json.dumps(instance))

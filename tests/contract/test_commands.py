@@ -38,7 +38,7 @@ class Host(Case):
 
     def test_doctor_json_names_each_wall(self):
         report = json.loads(self.run_cli("doctor", "--json").out)
-        self.check(report, "doctor")
+        self.check_schema(report, "doctor")
         walls = [p for p in report["probes"] if p["kind"] == "wall"]
         self.assertTrue(report["accepted"])
         self.assertGreater(len(walls), 5)
@@ -52,7 +52,7 @@ class Host(Case):
     def test_doctor_takes_no_root_owned_toolchain_for_a_strangers(self):
         """An ordinary user's probes end in a user namespace, where root's files belong to nobody."""
         home, goroot, cli = (os.path.join(self.dir, name) for name in ("home", "goroot", "sandbox-run"))
-        os.chmod(self.dir, 0o755)
+        self.let_others_in()
         for directory in home, goroot:
             os.mkdir(directory)
         os.chown(home, 4242, 4242)

@@ -153,9 +153,7 @@ class Rootless(Live):
         hierarchies = [d for d in glob.glob("/sys/fs/cgroup/*") if os.path.exists(os.path.join(d, "cgroup.procs"))]
         if os.geteuid() != 0 or not os.path.isdir("/sys/fs/cgroup/memory"):
             self.skipTest("a group can be handed to another user by root, and in this way on cgroup v1")
-        os.chmod(self.dir, 0o755)
-        above = os.path.dirname(self.dir)  # the driver's own, which lets nobody through
-        os.chmod(above, os.stat(above).st_mode | 0o011)
+        self.let_others_in()
         self.state = os.path.join(self.dir, "state")
         for kept in ("std", "hook-tools"):
             shutil.copytree(os.path.join(TraceCase.state, kept), os.path.join(self.state, kept), symlinks=True)

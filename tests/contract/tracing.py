@@ -75,7 +75,7 @@ class TraceCase(Case):
         with open(path) as f:
             trace = Trace(f.read())
         for line in trace.lines[:200] + trace.lines[-50:]:
-            self.check(line, "trace")
+            self.check_schema(line, "trace")
         return trace
 
     def traced_report(self, source, rules_or_sets, *flags):
