@@ -382,7 +382,7 @@ std::optional<std::uint32_t> Joiner::covering_rule(const WitnessedCall& call) co
 // ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 std::vector<FunctionTotals> Joiner::totals(const std::vector<Counter>& counters) {
-  std::map<std::pair<std::string, std::uint32_t>, FunctionTotals> by_function_and_rule;
+  std::map<std::string, FunctionTotals> by_function;
   std::vector<std::uint64_t> calls(sites_.sites.size());
   for (std::size_t i = 0; i < calls.size(); ++i) calls[i] = site_totals_[i].events;
   for (const Counter& counter : counters) {
@@ -399,29 +399,33 @@ std::vector<FunctionTotals> Joiner::totals(const std::vector<Counter>& counters)
       mismatch.example = fmt::format("{}: {} events, and {} counted", site->function, seen, counter.count);
     seen = std::max(seen, counter.count);
   }
-  for (std::size_t i = 0; i < calls.size(); ++i) {
-    const SiteTotals& site = site_totals_[i];
-    if (calls[i] == 0) continue;
-    FunctionTotals& function = by_function_and_rule[{sites_.sites[i].function, sites_.sites[i].rule}];
-    function.function = sites_.sites[i].function;
-    function.calls += calls[i];
-    function.aborted += site.aborted;
-    function.time_ns += site.time_ns;
-    function.open += site.open;
-    function.without_effect += site.without_effect;
-  }
   // Rules that hook the same function see the same calls: it counts once, as the one that saw the most of each says.
-  std::vector<FunctionTotals> sorted;
-  for (auto& [key, one] : by_function_and_rule) {
-    if (sorted.empty() || sorted.back().function != one.function) {
-      sorted.push_back(std::move(one));
-      continue;
-    }
-    FunctionTotals& most = sorted.back();
-    for (auto figure : {&FunctionTotals::calls, &FunctionTotals::aborted, &FunctionTotals::time_ns,
-                        &FunctionTotals::open, &FunctionTotals::without_effect})
-      most.*figure = std::max(most.*figure, one.*figure);
+  // Hooked places in a function are each something else.
+  std::map<std::pair<std::string, std::uint32_t>, FunctionTotals> by_rule;
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    const Site& site = sites_.sites[i];
+    if (calls[i] == 0) continue;
+    FunctionTotals& totals =
+        site.kind == SiteKind::function ? by_rule[{site.function, site.rule}] : by_function[site.function];
+    totals.function = site.function;
+    totals.calls += calls[i];
+    totals.aborted += site_totals_[i].aborted;
+    totals.time_ns += site_totals_[i].time_ns;
+    totals.open += site_totals_[i].open;
+    totals.without_effect += site_totals_[i].without_effect;
   }
+  constexpr std::array kFigures = {&FunctionTotals::calls, &FunctionTotals::aborted, &FunctionTotals::time_ns,
+                                   &FunctionTotals::open, &FunctionTotals::without_effect};
+  for (auto at = by_rule.begin(); at != by_rule.end();) {
+    FunctionTotals most = std::move(at->second);
+    for (++at; at != by_rule.end() && at->first.first == most.function; ++at)
+      for (auto figure : kFigures) most.*figure = std::max(most.*figure, at->second.*figure);
+    FunctionTotals& totals = by_function[most.function];
+    totals.function = most.function;
+    for (auto figure : kFigures) totals.*figure += most.*figure;
+  }
+  std::vector<FunctionTotals> sorted;
+  for (auto& [name, one] : by_function) sorted.push_back(std::move(one));
   std::stable_sort(sorted.begin(), sorted.end(), [](const FunctionTotals& a, const FunctionTotals& b) {
     return a.time_ns != b.time_ns ? a.time_ns > b.time_ns : a.calls > b.calls;
   });

@@ -343,14 +343,19 @@ TEST_F(JoinerTest, AFunctionThatTwoRulesHookCountsOnce) {
   second.address = 0x500500;
   second.rule = 4;
   sites.sites.push_back(second);
+  Site place = sites.sites[2];  // a call in it, which is something else
+  place.address = 0x500600;
+  place.function = "os.OpenFile";
+  sites.sites.push_back(place);
   joiner_.emplace(*rules, std::move(sites), Joiner::Options{.max_events = 100, .start_ns = 1000});
   for (int i = 0; i < 3; ++i) leave(enter("/a"));
   for (int i = 0; i < 2; ++i) leave(enter("/a", 1, 0x500500), 1, false, 0x500500);
   leave(enter("/d", 1, kMakeSite), 1, false, kMakeSite);
+  feed(event(SlotKind::point, 0x500600, now(), 1, 0, ""));
   const Trace trace = finish();
   ASSERT_EQ(trace.functions.size(), 2u);
   EXPECT_EQ(trace.functions[0].function, "os.OpenFile");
-  EXPECT_EQ(trace.functions[0].calls, 3u);
+  EXPECT_EQ(trace.functions[0].calls, 4u) << "three, and the place in it";
   EXPECT_EQ(trace.functions[1].function, "os.MkdirAll");
   EXPECT_EQ(trace.functions[1].calls, 1u);
 }
