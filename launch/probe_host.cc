@@ -64,6 +64,8 @@ Plan probe_plan(bool with_cgroup) {
 const char* hardening_remedy(const std::string& name) {
   if (name == "landlock") return "a kernel with CONFIG_SECURITY_LANDLOCK and landlock in the lsm= list";
   if (name == "core-scheduling") return "only of use where SMT is on, with CONFIG_SCHED_CORE";
+  if (name == "speculation-controls")
+    return "not mitigations=off; on x86 spec_store_bypass_disable=prctl (the default)";
   if (name == "memory-no-exec-gain") return "Linux 6.3 or newer";
   if (name == "no-nested-namespaces") return "a writable /proc/sys: docker run --privileged";
   if (name == "oom-score") return "a /proc without masks: docker run --privileged";

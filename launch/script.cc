@@ -201,7 +201,8 @@ void add_identity_rows(const Plan& plan, Rows& rows) {
 
 const std::vector<std::string> kWallNames = {"cgroup", "network", "ipc", "uts", "seccomp"};
 const std::vector<std::string> kHardeningNames = {"session-keyring", "no-nested-namespaces", "oom-score",
-                                                  "core-scheduling", "memory-no-exec-gain",  "landlock"};
+                                                  "core-scheduling", "speculation-controls", "memory-no-exec-gain",
+                                                  "landlock"};
 
 std::string_view hardening_of(Step step) {
   switch (step) {
@@ -213,6 +214,8 @@ std::string_view hardening_of(Step step) {
       return "oom-score";
     case Step::core_scheduling:
       return "core-scheduling";
+    case Step::speculation_controls:
+      return "speculation-controls";
     case Step::memory_no_exec_gain:
       return "memory-no-exec-gain";
     case Step::landlock_create:
@@ -257,6 +260,7 @@ std::vector<ScriptRow> lower(const Plan& plan, const MountPlan& mounts, const Lo
   rows.add(Step::process_defaults);
   add_limit_rows(plan, rows);
   rows.add(Step::core_scheduling);
+  rows.add(Step::speculation_controls);
   if (plan.refuse_exec_gain) rows.add(Step::memory_no_exec_gain);
   if (facts.landlock_abi > 0) add_landlock_rows(plan, mounts, facts, rows);
   add_identity_rows(plan, rows);

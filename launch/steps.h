@@ -54,6 +54,7 @@ enum class Actor : std::uint8_t { supervisor, entry, init, program };
   X(process_defaults, "process.defaults", program, "umask 022, personality 0")                                        \
   X(limit_set, "limit.set", program, "before the identity goes: limits only ever sink")                               \
   X(core_scheduling, "core-scheduling", program, "no stranger on the sibling thread")                                 \
+  X(speculation_controls, "speculation-controls", program, "no guessing past stores or at indirect branches")         \
   X(memory_no_exec_gain, "memory-no-exec-gain", program, "no mapping becomes executable that was writable")           \
   X(landlock_create, "landlock.create", program, "after the last mount, which a Landlock domain forbids")             \
   X(landlock_allow, "landlock.allow", program, "reading anywhere, writing where the plan says")                       \

@@ -198,6 +198,20 @@ long raise_loopback() {
   return result;
 }
 
+// Source: Documentation/userspace-api/spec_ctrl.rst. What the processor is not affected by, or the kernel has switched
+// off for everybody, needs nothing.
+long control_speculation() {
+  constexpr long kKinds[] = {PR_SPEC_STORE_BYPASS, PR_SPEC_INDIRECT_BRANCH};
+  for (const long kind : kKinds) {
+    const long state = system_call(__NR_prctl, PR_GET_SPECULATION_CTRL, kind, 0, 0, 0);
+    if (state < 0) return state;
+    if (state == PR_SPEC_NOT_AFFECTED || (state & (PR_SPEC_DISABLE | PR_SPEC_FORCE_DISABLE)) != 0) continue;
+    if ((state & PR_SPEC_PRCTL) == 0) return -ENXIO;
+    RETURN_IF_NEGATIVE(system_call(__NR_prctl, PR_SET_SPECULATION_CTRL, kind, PR_SPEC_FORCE_DISABLE, 0, 0));
+  }
+  return 0;
+}
+
 // a: handled file system rights, b: handled network rights, c: scopes. Sizes grew with the ABI; the kernel takes the
 // longest as long as what it does not know is 0, so the shortest that holds what is asked for is passed.
 long create_ruleset(ScriptState& state, const Row& row) {
@@ -379,6 +393,8 @@ long perform(ScriptState& state, const Row& row) {
       return set_limit(row);
     case Step::core_scheduling:
       return system_call(__NR_prctl, PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, 1 /* thread group */, 0);
+    case Step::speculation_controls:
+      return control_speculation();
     case Step::memory_no_exec_gain:
       return system_call(__NR_prctl, PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0);
     case Step::landlock_create:
