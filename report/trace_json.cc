@@ -1,5 +1,7 @@
 #include "report/trace_json.h"
 
+#include <nlohmann/json.hpp>
+
 namespace sandbox_run::report {
 
 using nlohmann::ordered_json;

@@ -1,7 +1,7 @@
 // What a report and an export say in the same words of a trace.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include "hooks/trace.h"
 
