@@ -64,20 +64,12 @@ func (e *earlyCutoff) apply(c *compileArgs, importcfg string, p *sourcePackage, 
 	if err := sameImports(importcfg, archives); err != nil {
 		return err
 	}
-	cleanData, err := os.ReadFile(archives[p.importPath])
-	if err != nil {
-		return err
-	}
-	clean, err := parseArchive(cleanData)
+	clean, err := readGoArchive(archives[p.importPath])
 	if err != nil {
 		return err
 	}
 	output := c.value("o")
-	hookedData, err := os.ReadFile(output)
-	if err != nil {
-		return err
-	}
-	hooked, err := parseArchive(hookedData)
+	hooked, err := readGoArchive(output)
 	if err != nil {
 		return err
 	}
@@ -89,7 +81,8 @@ func (e *earlyCutoff) apply(c *compileArgs, importcfg string, p *sourcePackage, 
 	for _, s := range r.sites {
 		functions[s.fn.name] = true
 	}
-	in := &replacement{path: p.importPath, functions: functions, elsewhere: namesOf(known), numbered: newCleanLibrary(archives).numbered}
+	in := &replacement{path: p.importPath, functions: functions, elsewhere: namesOf(known),
+		numbered: newCleanLibrary(archives).numbered}
 	list, err := in.standIn(hooked, clean)
 	if err != nil {
 		return err
@@ -149,13 +142,9 @@ func sameImports(importcfg string, archives map[string]string) error {
 }
 
 func readFingerprint(file string) ([]byte, error) {
-	data, err := os.ReadFile(file)
+	archive, err := readGoArchive(file)
 	if err != nil {
 		return nil, err
-	}
-	archive, err := parseArchive(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return fingerprint(archive.export)
 }
@@ -233,7 +222,9 @@ func (in *replacement) compare(hooked, clean *goArchive, hookedObject, cleanObje
 	if remaining, err := hookedObject.copies(in.path, in.elsewhere, in.numbered); err != nil {
 		return nil, err
 	} else if len(remaining) > 0 {
-		return nil, copyRemains(fmt.Sprintf("package %s still has copies of hooked functions, in %v", in.path, remaining))
+		return nil, copyRemains(fmt.Sprintf("package %s has copies of hooked functions in %s although the compiler was told not to inline "+
+			"them: this toolchain has another way of telling, and its standard library cannot be hooked", in.path,
+			strings.Join(slices.Sorted(maps.Keys(remaining)), ", ")))
 	}
 	hookable := maps.Clone(in.elsewhere)
 	hookable[in.path] = in.functions

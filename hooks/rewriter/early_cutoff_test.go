@@ -173,6 +173,8 @@ func Small() int { return 40 }
 
 //go:noinline
 func Say(s *string) { Last = *s }
+
+func Both(s *string) { Say(s) } // is compiled into its callers, and has calls
 `
 
 func libReplacement(hooked ...string) *replacement {
@@ -188,16 +190,21 @@ func TestAnArchiveStandsInOnlyIfImportersAreToldTheSame(t *testing.T) {
 	clean := compiled(t, directory, "lib", libraryText)
 	for _, c := range []struct {
 		name, from, to string
-		want           string
+		hooked, want   string
 	}{
-		{"nothing", "", "", ""},
-		{"a body that is not inlined", "t.N += *n;", "t.N += *n + 1;", ""},
-		{"a symbol before all others", "var Last", "var added = [...]string{Last0()}\n//go:noinline\nfunc Last0() string { return \"x\" }\nvar Last",
-			"initialized"},
-		{"symbols before all others", "var Last", "var added = [2]int{7, 8}\n//go:noinline\nfunc aaa() int { return added[0] }\nvar Last", ""},
-		{"not to be inlined any more", "func Small", "//go:noinline\nfunc Small", "is not inlined any more"},
-		{"a parameter that leaks", "Last = *s", "Last = *s; leaked = s", "told something else"},
-		{"a function that is gone", "func Small() int { return 40 }", "", "it has no"},
+		{"nothing", "", "", "", ""},
+		{"a body that is not inlined", "t.N += *n;", "t.N += *n + 1;", "", ""},
+		{"a symbol before all others", "var Last", "var added = [...]string{Last0()}\n//go:noinline\n" +
+			"func Last0() string { return \"x\" }\nvar Last", "", "initialized"},
+		{"symbols before all others", "var Last", "var added = [2]int{7, 8}\n//go:noinline\n" +
+			"func aaa() int { return added[0] }\nvar Last", "", ""},
+		{"another pragma", "func Small", "//go:noinline\nfunc Small", "", "called in another way"},
+		{"a body that is not inlined any more", "{ Say(s) }", "{ defer func() {}(); Say(s) }", "", "not inlined any more"},
+		{"the same with hooks", "{ Say(s) }", "{ defer func() {}(); Say(s) }", "lib.Both", ""},
+		{"with hooks and still inlined", "{ Say(s) }", "{ Last = \"\"; Say(s) }", "lib.Both", ""},
+		{"with hooks and no calls", "return 40", "defer func() {}(); return 40", "lib.Small", "cannot be seen"},
+		{"a parameter that leaks", "Last = *s", "Last = *s; leaked = s", "", "told something else"},
+		{"a function that is gone", "func Small() int { return 40 }", "", "", "it has no"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text := strings.Replace(libraryText, c.from, c.to, 1)
@@ -206,9 +213,12 @@ func TestAnArchiveStandsInOnlyIfImportersAreToldTheSame(t *testing.T) {
 			}
 			name := "lib-" + strings.ReplaceAll(c.name, " ", "_")
 			hooked := readArchive(t, compiled(t, directory, name, text))
-			_, err := libReplacement().standIn(hooked, readArchive(t, clean))
+			list, err := libReplacement(c.hooked).standIn(hooked, readArchive(t, clean))
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("got %v, want %q", err, c.want)
+			}
+			if c.want == "" && strings.Join(list.Symbols, " ") != c.hooked {
+				t.Errorf("not to be inlined: %q, want %q", list.Symbols, c.hooked)
 			}
 		})
 	}
@@ -217,8 +227,9 @@ func TestAnArchiveStandsInOnlyIfImportersAreToldTheSame(t *testing.T) {
 func TestAnArchiveThatStandsInLinksWithImportersOfTheCleanOne(t *testing.T) {
 	directory := t.TempDir()
 	clean := compiled(t, directory, "lib", libraryText)
-	hooked := readArchive(t, compiled(t, directory, "lib-hooked", strings.Replace(strings.Replace(libraryText, "t.N += *n;",
-		"t.N += *n + aaa();", 1), "var Last", "var added = [2]int{7, 8}\n//go:noinline\nfunc aaa() int { return added[0] }\nvar Last", 1)))
+	text := strings.NewReplacer("t.N += *n;", "t.N += *n + aaa();", "var Last",
+		"var added = [2]int{7, 8}\n//go:noinline\nfunc aaa() int { return added[0] }\nvar Last").Replace(libraryText)
+	hooked := readArchive(t, compiled(t, directory, "lib-hooked", text))
 	if _, err := libReplacement().standIn(hooked, readArchive(t, clean)); err != nil {
 		t.Fatal(err)
 	}

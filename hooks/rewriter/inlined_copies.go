@@ -136,16 +136,15 @@ func (l *cleanLibrary) object(path string) (*objectFile, error) {
 	if have := l.objects[path]; have != nil {
 		return have, nil
 	}
-	data, err := os.ReadFile(l.files[path])
+	archive, err := readGoArchive(l.files[path])
 	if err != nil {
 		return nil, err
 	}
-	archive, err := parseArchive(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", l.files[path], err)
+	object, err := parseObject(archive.object)
+	if err == nil {
+		l.objects[path] = object
 	}
-	l.objects[path], err = parseObject(archive.object)
-	return l.objects[path], err
+	return object, err
 }
 
 func (l *cleanLibrary) numbered(path string) ([]string, error) {
@@ -271,11 +270,7 @@ func (e *earlyCutoff) withoutCopies(c *compileArgs, directory string) (bool, err
 
 // forbidInlining writes what the compiler reads of an archive, if something in it has to be changed.
 func forbidInlining(file, to string, all []notInlined) (bool, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return false, err
-	}
-	archive, err := parseArchive(data)
+	archive, err := readGoArchive(file)
 	if err != nil {
 		return false, err
 	}
