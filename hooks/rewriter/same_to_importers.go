@@ -16,6 +16,7 @@ import (
 //   - anything else, and importers have to be compiled again, all of them.
 // What is repeated of other packages' objects counts there.
 
+// importersView is a package as its importers see it, without hooks and with them.
 type importersView struct {
 	path                        string
 	clean, hooked               *exportData
@@ -50,26 +51,30 @@ func (c *importersView) sameToImporters() (notInlined, error) {
 		}
 		shape, shaped := c.shapes[name]
 		shaped = shaped && (kind == kindFunction || kind == kindType)
-		at, is := hookedObjects[key]
-		switch {
-		case !is && !c.stays(cleanObjects[key], kind, shape, shaped):
+		other, is := hookedObjects[key]
+		switch at := cleanObjects[key]; {
+		case !is && !c.stays(at, kind, shape, shaped):
 			return list, fmt.Errorf("it has no %q", key)
-		case is && !shaped && !sameExt(c.clean, c.hooked, cleanObjects[key], at, c.sameSymbol):
+		case is && !shaped && !sameExt(c.clean, c.hooked, at, other, c.sameSymbol):
 			return list, fmt.Errorf("importers are told something else of %q", key)
 		case is && shaped:
-			not, err := c.sameFunctions(cleanObjects[key], at, shape)
+			not, err := c.sameFunctions(at, other, shape)
 			if err != nil {
 				return list, fmt.Errorf("importers are told something else of %q: %w", key, err)
 			}
-			if len(not) > 0 {
-				list.Objects[name] = notInlinedObject{shape, not}
-			}
-			for _, function := range not {
-				list.Symbols = append(list.Symbols, shape.Functions[function].Symbol)
-			}
+			list.add(name, shape, not)
 		}
 	}
 	return list, nil
+}
+
+func (l *notInlined) add(object string, shape objectShape, functions []int) {
+	if len(functions) > 0 {
+		l.Objects[object] = notInlinedObject{shape, functions}
+	}
+	for _, function := range functions {
+		l.Symbols = append(l.Symbols, shape.Functions[function].Symbol)
+	}
 }
 
 // sameSymbol holds a number in the clean object against one in the hooked; -1: the linker goes by name.
@@ -86,7 +91,8 @@ func (c *importersView) keeps(clean int64) bool {
 	return clean < 0 || clean < int64(len(c.places)) && c.sameSymbol(clean, int64(c.places[clean]))
 }
 
-// stays says whether the symbols of an object that is told of no more keep their numbers.
+// stays says whether nothing but mention is lost of an object that is told of no more: its symbols keep their numbers, and
+// it has no hooks.
 func (c *importersView) stays(index uint64, kind string, shape objectShape, shaped bool) bool {
 	const alias, constant = "0", "1"
 	if kind == alias || kind == constant {
@@ -97,7 +103,8 @@ func (c *importersView) stays(index uint64, kind string, shape objectShape, shap
 		return err == nil && len(values) > 0 && c.keeps(unzigzag(values[0]))
 	}
 	functions, types, err := c.clean.functions(index, shape)
-	if err != nil || !shaped {
+	hooked := func(function functionShape) bool { return c.functions[function.Symbol] }
+	if err != nil || !shaped || slices.ContainsFunc(shape.Functions, hooked) {
 		return false
 	}
 	symbols := types
