@@ -190,7 +190,8 @@ func (t *toolexec) compile() error {
 	if err != nil || len(p.files) == 0 {
 		return t.clean(c) // a syntax error: the compiler says it better
 	}
-	if why := untouchable(p.importPath, nil); why != "" {
+	why := untouchable(p.importPath, nil)
+	if why != "" && !uninlined {
 		return fmt.Errorf("package %s must not be built with %s…: %s", p.importPath, hookFlag, why)
 	}
 	if t.plan != "" {
@@ -198,9 +199,11 @@ func (t *toolexec) compile() error {
 			return err
 		}
 	}
-	r, err := rewrite(p, set)
-	if err != nil {
-		return err
+	r := &rewritten{}
+	if why == "" {
+		if r, err = rewrite(p, set); err != nil {
+			return err
+		}
 	}
 	if len(r.sites) == 0 {
 		if err := t.clean(c); err != nil || !uninlined {
