@@ -105,6 +105,15 @@ Status write_packages(std::map<std::string, std::string> files, const std::strin
   return replace_file(entry + "/archives", package_lines(files), 0444);
 }
 
+// With tags the clean packages may be made from other files: then there is nothing to hold the hooked ones against.
+bool has_clean_packages(const HookInput& input) { return input.tags.empty(); }
+
+Status add_clean_packages(const StdCache& std_library, BuildPaths& paths) {
+  TRY(std::string packages, read_file(std_library.packages_path, kMostPackagesBytes));
+  paths.more.push_back(launch::FileMount{std::string(inside::kCleanPackages), std::move(packages)});
+  return {};
+}
+
 Status fill(const HookInput& input, const StdCache& std_library, const hooks::HookPlan& plan,
             const std::string& temporary) {
   const Limits limits = std_limits();
@@ -118,10 +127,8 @@ Status fill(const HookInput& input, const StdCache& std_library, const hooks::Ho
   paths.writable_cache = cache;
   add_hook_mounts(input.tool, input.hooks, paths);
   std::vector<std::string> flags = hook_flags(plan, nullptr);
-  if (input.tags.empty()) {
-    // With tags the clean packages may be made from other files: then there is nothing to hold the hooked ones against.
-    TRY(std::string packages, read_file(std_library.packages_path, kMostPackagesBytes));
-    paths.more.push_back(launch::FileMount{std::string(inside::kCleanPackages), std::move(packages)});
+  if (has_clean_packages(input)) {
+    TRY_STATUS(add_clean_packages(std_library, paths));
     flags.front() += fmt::format(" --clean {}", inside::kCleanPackages);
   } else {
     flags.push_back(fmt::format("-tags={}", fmt::join(input.tags, ",")));
@@ -180,7 +187,12 @@ Status make_standard_plan(const HookInput& input, const StdCache& std_library, c
   BuildCommand command = build_command({}, limits, processors());
   command.arguments = {std::string(inside::kRewriter), "plan", fmt::format("--rules={}", inside::kHookRules),
                        fmt::format("--runtime={}", inside::kHookRuntime), fmt::format("-o={}", inside::kOutput)};
-  if (!input.tags.empty()) command.arguments.push_back(fmt::format("-tags={}", fmt::join(input.tags, ",")));
+  if (has_clean_packages(input)) {
+    TRY_STATUS(add_clean_packages(std_library, paths));
+    command.arguments.push_back(fmt::format("--clean={}", inside::kCleanPackages));
+  } else {
+    command.arguments.push_back(fmt::format("-tags={}", fmt::join(input.tags, ",")));
+  }
   command.arguments.insert(command.arguments.end(), packages.begin(), packages.end());
   TRY(const launch::Facts facts, run_rewriter(input, paths, limits, command, kCapturedMessages));
   if (!succeeded(facts))

@@ -153,6 +153,39 @@ class Record(TraceCase):
         (call,) = [c for c in trace.calls if c.get("path") == "/etc/hostname-not-here"]
         self.assertEqual((call["syscall"], call["lane"], call["frame"]), ("openat", "witnessed", event["frame"]))
 
+    def test_calls_that_the_compiler_would_inline_are_recorded_wherever_they_are(self):
+        main = """package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+%s
+func main() {
+	found, _ := filepath.Glob("/dev/nul*") // opens and closes the directory
+	file, _ := os.Open("/dev/null")
+	finish := file.Close
+	fmt.Println(found, finish(), touch("/dev/null"))
+}
+"""
+        touch = """func %s(name string) error {
+	file, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+"""
+        module = {"main.go": main.replace('"fmt"', '"example.test/m/lib"\n\t"fmt"') % "var touch = lib.Touch\n",
+                  "lib/lib.go": 'package lib\n\nimport "os"\n\n' + touch % "Touch"}
+        closes = rules(rule("closes", "os.(*File).Close", "record"))
+        for source in (self.file("main.go", main % (touch % "touch")), self.module(module)):
+            trace = self.traced(source, closes)
+            self.assertEqual(self.done.out, b"[/dev/null] <nil> <nil>\n")
+            self.assertEqual(len(trace.of("os.(*File).Close")), 3, trace.events)
+
     def test_an_open_below_package_os_is_explained_where_a_rule_hooks_it(self):
         source = self.program('_, err := syscall.Open("/nowhere", 0, 0)\nfmt.Println(err)', "fmt", "syscall")
         trace = self.traced(source, rules(
