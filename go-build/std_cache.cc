@@ -12,6 +12,7 @@
 
 #include "base/files.h"
 #include "base/sha256.h"
+#include "base/thread.h"
 #include "go-build/build_plan.h"
 #include "go-build/go_command.h"
 #include "go-build/inside.h"
@@ -79,7 +80,7 @@ class ProgressReader {
     if (::pipe2(ends, O_CLOEXEC) != 0) return host_error(errno, "cannot make a pipe");
     read_.reset(ends[0]);
     write_.reset(ends[1]);
-    thread_ = std::thread([this] { read(); });
+    TRY(thread_, start_thread("the thread that counts compiled packages", [this] { read(); }));
     return {};
   }
   int descriptor() const { return write_.get(); }

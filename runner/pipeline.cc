@@ -254,27 +254,26 @@ class Pipeline::Road {
   }
 
   // For stages without a supervision loop: a cancel ends this process at once, its workspace removed, its report given.
-  std::unique_ptr<CancelWatch> watch_for_cancel() {
-    return std::make_unique<CancelWatch>(pipeline_.cancel_fd_,
-                                         [this, stage = report_.stage, id = report_.id](int signal) {
-                                           Report report;
-                                           report.id = id;
-                                           report.stage = stage;
-                                           report.limits = limits_section(request_);
-                                           report.verdict = Verdict::canceled;
-                                           report.message = "canceled by " + report::signal_name(signal);
-                                           // The stage may still be writing; what it adds after this is removed by the
-                                           // next start.
-                                           if (workspace_) (void)remove_tree(AT_FDCWD, workspace_->path());
-                                           if (pipeline_.on_cancel_) pipeline_.on_cancel_(report);
-                                           ::_exit(report.exit_status());
-                                         });
+  Result<CancelWatch> watch_for_cancel() {
+    return CancelWatch::start(pipeline_.cancel_fd_, [this, stage = report_.stage, id = report_.id](int signal) {
+      Report report;
+      report.id = id;
+      report.stage = stage;
+      report.limits = limits_section(request_);
+      report.verdict = Verdict::canceled;
+      report.message = "canceled by " + report::signal_name(signal);
+      // The stage may still be writing; what it adds after this is removed by the
+      // next start.
+      if (workspace_) (void)remove_tree(AT_FDCWD, workspace_->path());
+      if (pipeline_.on_cancel_) pipeline_.on_cancel_(report);
+      ::_exit(report.exit_status());
+    });
   }
 
   Result<ingest::Submission> take_in() {
     report_.stage = Stage::ingest;
     TRY_STATUS(make_workspace());
-    auto watch = watch_for_cancel();
+    TRY(const CancelWatch watch, watch_for_cancel());
     ingest::Request ingest_request;
     ingest_request.sources = request_.sources;
     ingest_request.root = request_.root;
@@ -309,7 +308,7 @@ class Pipeline::Road {
 
   Result<sum_verify::Verification> verify_submission(const ingest::Submission& submission) {
     report_.stage = Stage::verify;
-    auto watch = watch_for_cancel();
+    TRY(const CancelWatch watch, watch_for_cancel());
     TRY(go_build::Toolchain * go, toolchain());
     TRY(fetch::Modules * source, modules());
     TRY(const UniqueFd module,

@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "base/files.h"
+#include "base/thread.h"
 #include "sum-verify/module_path.h"
 
 namespace sandbox_run::sum_verify {
@@ -124,10 +125,11 @@ Status for_each_content(const ZipArchive& archive, const Use& use) {
   };
   std::uint64_t total = 0;
   for (const ZipEntry& entry : entries) total += entry.uncompressed_bytes;
-  std::thread second;
-  if (total >= kWorthAThread && std::thread::hardware_concurrency() > 1) second = std::thread(work);
-  work();
-  if (second.joinable()) second.join();
+  Result<std::thread> second = std::thread();
+  if (total >= kWorthAThread && std::thread::hardware_concurrency() > 1)
+    second = start_thread("the second thread that unpacks a module", work);
+  work();  // without a second thread it takes longer, and that is all
+  if (second && second->joinable()) second->join();
   for (Status& status : results) TRY_STATUS(std::move(status));
   return {};
 }
