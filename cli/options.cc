@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "launch/walls.h"
 #include "report/report.h"
 
 namespace sandbox_run::cli {
@@ -255,8 +256,8 @@ void add_run_flags(FlagSet& flags, Options& options) {
   flags.add_switch("with-source", "show the source read-only in /work", request.with_source);
   flags.add_switch("proc", "mount a /proc that shows its own processes only", request.proc);
   flags.add(list_flag("weaken", "NAME",
-                      "run without this wall: cgroup, network, ipc, uts or seccomp; the report says so", request.weaken,
-                      "cgroup"));
+                      fmt::format("run without this wall: {}; the report says so", fmt::join(launch::kWallNames, ", ")),
+                      request.weaken, "cgroup"));
   flags.add(list_flag("require", "NAME", "refuse to run without this hardening, as 'sandbox-run doctor' names it",
                       request.require, "landlock"));
   flags.add_switch("dry-run", "print the plan and every launch step; run nothing", options.dry_run);
