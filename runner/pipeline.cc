@@ -219,6 +219,10 @@ class Pipeline::Road {
     return result;
   }
 
+  void note(report::Note::About about, const std::vector<std::string>& sentences) {
+    for (const std::string& sentence : sentences) report_.notes.push_back({about, sentence});
+  }
+
   Status make_workspace() {
     TRY_STATUS(make_directories(pipeline_.state_directory_));
     TRY(int removed, store::RunDirectory::remove_orphans(pipeline_.state_directory_));
@@ -296,7 +300,7 @@ class Pipeline::Road {
       submission.kind = ingest::Submission::Kind::module_version;
       submission.name = request_.sources[0];
     }
-    report_.notes = submission.dropped;
+    note(report::Note::About::submission, submission.dropped);
     return submission;
   }
 
@@ -386,7 +390,7 @@ class Pipeline::Road {
       report_.build->binary_sha256 = outcome.artifact->sha256.hex();
       report_.build->binary = outcome.artifact->size;
       report_.build->instrumented = request_.trace.has_value();
-      report_.notes.insert(report_.notes.end(), outcome.artifact->notes.begin(), outcome.artifact->notes.end());
+      note(report::Note::About::hooks, outcome.artifact->notes);
       return;
     }
     const go_build::BuildFailure& failure = outcome.failure;
@@ -450,7 +454,7 @@ class Pipeline::Road {
         }));
     if (traced) report_.trace = traced->finish();
     judge();
-    collect(request_.collect, sandbox->scratch(), request_.limits.scratch, report_.notes);
+    note(report::Note::About::collection, collect(request_.collect, sandbox->scratch(), request_.limits.scratch));
     return {};
   }
 
