@@ -8,6 +8,7 @@
 
 #include "launch/walls.h"
 #include "report/report.h"
+#include "sum-verify/build_constraint.h"
 
 namespace sandbox_run::cli {
 namespace {
@@ -186,10 +187,7 @@ void add_toolchain_flags(FlagSet& flags, Options& options) {
                for (std::size_t at = 0; at <= text.size();) {
                  std::size_t comma = std::min(text.find(',', at), text.size());
                  std::string tag = text.substr(at, comma - at);
-                 if (tag.empty() ||
-                     tag.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.") !=
-                         std::string::npos)
-                   return input_error(fmt::format("'{}' is not a list of build tags", text));
+                 TRY_STATUS(sum_verify::check_build_tag(tag));
                  request.tags.push_back(std::move(tag));
                  at = comma + 1;
                }
