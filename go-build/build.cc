@@ -425,7 +425,7 @@ Result<std::string> ask_rewriter(const HookSubject* subject, const Toolchain& to
     TRY(target, target_of(subject->submission, subject->tree, request));
     TRY_STATUS(setting.show(subject->submission, subject->tree, target));
   }
-  return ask_rewriter(setting.input(), setting.paths, target, request.limits, words);
+  return answer_of_rewriter(setting.input(), setting.paths, target, request.limits, words);
 }
 
 Result<BuildOutcome> build(const ingest::Submission& submission, const sum_verify::VerifiedTree& tree,

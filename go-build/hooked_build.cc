@@ -259,8 +259,8 @@ Result<std::variant<hooks::HookPlan, BuildFailure>> plan_hooks(const HookInput& 
   return Answer(std::move(plan));
 }
 
-Result<std::string> ask_rewriter(const HookInput& input, const BuildPaths& paths, const BuildTarget& target,
-                                 const Limits& limits, const std::vector<std::string>& words) {
+Result<std::string> answer_of_rewriter(const HookInput& input, const BuildPaths& paths, const BuildTarget& target,
+                                       const Limits& limits, const std::vector<std::string>& words) {
   TRY(launch::Facts facts, run_rewriter(input, paths, limits, rewriter_command(words, target, limits), kMostAnswer));
   if (succeeded(facts)) {
     const std::string before = words[0] == "list-functions" ? "\t" : "// ---- ";
