@@ -27,7 +27,7 @@ Error total_too_large() {
                      std::to_string(kMaxZipBytes) + " bytes)");
 }
 
-std::string prefix_of(const ModuleVersion& module) { return module.path + "@" + module.version + "/"; }
+std::string prefix_of(const ModuleVersion& module) { return name_of(module) + "/"; }
 
 // path.Clean(name) == name, for relative names.
 bool is_clean(std::string_view name) {
