@@ -440,7 +440,7 @@ class Pipeline::Road {
     report_.stage = Stage::run;
     streams_merged_ = streams.merge;
     TRY(launch::Plan plan, plan_for(request_, report_.id, source_path, package));
-    if (request_.trace) TRY_STATUS(TracedRun::watch(*request_.trace, plan));
+    TRY_STATUS(watch_calls(request_, plan));
     TRY(launch::Host * walls, host());
     TRY(std::unique_ptr<launch::Sandbox> sandbox, timed("prepare", [&] { return walls->prepare(plan, take_program); }));
     launch::Program what{.executable = program_.get(), .argv = {name}, .environment = environment_of(request_)};
@@ -548,6 +548,7 @@ Status Pipeline::check(const Request& request) {
 Result<std::string> Pipeline::dry_run(const Request& request) {
   // Nothing is taken in, so the snapshot has no path yet; it is named by what it is.
   TRY(launch::Plan plan, plan_for(request, "dry-run", shows_source(request) ? "(the snapshot)" : "", "."));
+  TRY_STATUS(watch_calls(request, plan));
   return launch::render(plan);
 }
 

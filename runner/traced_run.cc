@@ -59,15 +59,6 @@ Result<std::unique_ptr<TracedRun>> TracedRun::start(const hooks::RuleSet& rules,
   return std::unique_ptr<TracedRun>(new TracedRun(std::move(image), std::move(collector)));
 }
 
-Status TracedRun::watch(const hooks::RuleSet& rules, launch::Plan& plan) {
-  const std::vector<int> calls = hooks::explained_calls(rules);
-  if (calls.empty()) return {};
-  TRY(seccomp_profiles::Profile profile, seccomp_profiles::Profile::load(plan.profile_name));
-  plan.watched = std::move(plan.filter);
-  TRY(plan.filter, seccomp_profiles::compile(seccomp_profiles::handing_over(std::move(profile), calls)));
-  return {};
-}
-
 hooks::Trace TracedRun::finish() {
   hooks::Trace trace = collector_->finish();
   if (const auto table = hooks::LineTable::of(image_)) hooks::place_stacks(*table, trace);

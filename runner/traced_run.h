@@ -23,9 +23,6 @@ class TracedRun final : public launch::CallObserver {
   static Result<std::unique_ptr<TracedRun>> start(const hooks::RuleSet& rules, int program,
                                                   const std::string& control_socket);
 
-  // Calls that the rules explain go through the supervisor, whatever the profile says of them.
-  static Status watch(const hooks::RuleSet& rules, launch::Plan& plan);
-
   void give_descriptors(launch::Program& program) const;
   void handed_over(const launch::HandedOverCall& call) override;
   // Everything of the run is dead.

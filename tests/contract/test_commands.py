@@ -95,6 +95,14 @@ class Plan(Case):
             self.assertIn(step, done.out.decode())
         self.assertNotIn("it ran", done.out.decode() + done.err)
 
+    def test_dry_run_names_the_calls_that_a_trace_watches(self):
+        source = self.program('panic("it ran")')
+        watched = lambda *flags: re.findall(r"^watched +(.*)$", self.run_cli(  # noqa: E731
+            "run", "--dry-run", *flags, source).out.decode(), re.M)
+        (calls,) = watched("--trace", "std:files")
+        self.assertIn("openat", calls.split(", "))
+        self.assertEqual(watched(), [])  # control
+
     def test_a_wall_that_is_given_up_is_named_once(self):
         weakened = lambda *flags: re.findall(r"^weakened +(.*)$", self.run_cli(
             "exec", "--dry-run", *flags, "/bin/true").out.decode(), re.M)
@@ -237,6 +245,8 @@ class Inside(Case):
         self.assertEqual(self.run_cli("run", source).out, b"<nil> <nil>\n")
         control = self.run_cli("run", "--mount-rw", self.dir + ":/data", source)
         self.assertEqual(control.out, b"bad file descriptor bad file descriptor\n", repr(control))
+        traced = self.run_cli("run", "--trace", "std:files", "--mount-rw", self.dir + ":/data", source)
+        self.assertEqual(traced.out, control.out, repr(traced))
 
     def test_a_required_hardening_is_in_force(self):
         held = self.report("run", self.file("main.go", HELLO))["sandbox"]["hardening"]
