@@ -254,7 +254,9 @@ void add_run_flags(FlagSet& flags, Options& options) {
   flags.add_switch("with-source", "show the source read-only in /work", request.with_source);
   flags.add_switch("proc", "mount a /proc that shows its own processes only", request.proc);
   flags.add(list_flag("weaken", "NAME",
-                      fmt::format("run without this wall: {}; the report says so", fmt::join(launch::kWallNames, ", ")),
+                      fmt::format("run without this wall: {} (network: the host's; its sockets need --profile "
+                                  "go-run-loopback besides); the report says so",
+                                  fmt::join(launch::kWallNames, ", ")),
                       request.weaken, "cgroup"));
   flags.add(list_flag("require", "NAME", "refuse to run without this hardening, as 'sandbox-run doctor' names it",
                       request.require, "landlock"));

@@ -3,6 +3,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import zipfile
 
@@ -263,6 +264,18 @@ class Inside(Case):
                 report = self.report("run", "--weaken", name, self.file("main.go", HELLO))
                 self.assertEqual(report["sandbox"]["weakened"], [name])
         self.assertEqual(self.report("run", self.file("main.go", HELLO))["sandbox"]["weakened"], [])
+
+    def test_the_hosts_network_is_reached_only_where_the_profile_has_sockets(self):
+        source = self.program('c, err := net.Dial("tcp", os.Args[1])\n\tfmt.Println(c != nil, err)', "fmt", "net", "os")
+        with socket.socket() as server:
+            server.bind(("127.0.0.1", 0))
+            server.listen()
+            address = "127.0.0.1:%d" % server.getsockname()[1]
+            for flags, reached in ((("--weaken", "network"), "false"),
+                                   (("--profile", "go-run-loopback"), "false"),
+                                   (("--weaken", "network", "--profile", "go-run-loopback"), "true")):
+                done = self.run_cli("run", *flags, source, "--", address)
+                self.assertEqual(done.out.decode().split()[0], reached, repr(done))
 
     def test_verbose_narrates_on_stderr_only(self):
         done = self.run_cli("run", "--verbose", self.file("main.go", HELLO))
