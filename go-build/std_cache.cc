@@ -42,8 +42,10 @@ std::uint64_t count_packages(const std::string& goroot) {
       entry.disable_recursion_pending();
       continue;
     }
-    for (const auto& file : fs::directory_iterator(entry->path(), error)) {
-      std::string file_name = file.path().filename();
+    std::error_code unlisted;
+    for (fs::directory_iterator file(entry->path(), unlisted); !unlisted && file != fs::directory_iterator();
+         file.increment(unlisted)) {
+      std::string file_name = file->path().filename();
       if (!file_name.ends_with(".go") || file_name.ends_with("_test.go")) continue;
       ++packages;
       break;
@@ -62,9 +64,11 @@ Status take_over(const fs::path& directory) {
     return {};
   };
   for (fs::recursive_directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
-    if (entry->is_symlink() || (!entry->is_directory() && !entry->is_regular_file()))
+    const fs::file_status status = entry->symlink_status(error);
+    if (error) break;
+    if (!fs::is_directory(status) && !fs::is_regular_file(status))
       return self_error(fmt::format("{} is neither a file nor a directory", entry->path().string()));
-    TRY_STATUS(take(entry->path(), entry->is_directory() ? 0555 : 0444));
+    TRY_STATUS(take(entry->path(), fs::is_directory(status) ? 0555 : 0444));
   }
   if (error) return host_error(error.value(), "cannot read " + directory.string());
   return take(directory, 0555);
