@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "launch/walls.h"
@@ -218,6 +219,12 @@ void add_trace_flags(FlagSet& flags, Options& options) {
                       "trace.jsonl"));
   flags.add(text_flag("trace-chrome", "FILE", "with --trace: write them for Perfetto or chrome://tracing",
                       options.chrome_file, "trace.json"));
+  flags.add(choice_flag(
+      "trace-probes", "with --trace: the kernel's probes watch too, where there are any (auto)",
+      {"auto", "require", "off"}, [&request](std::size_t i) {
+        using runner::TraceProbes;
+        request.trace_probes = std::array{TraceProbes::automatic, TraceProbes::required, TraceProbes::off}[i];
+      }));
 }
 
 void add_run_flags(FlagSet& flags, Options& options) {

@@ -147,6 +147,7 @@ BuildCommand rewriter_command(const std::vector<std::string>& words, const Build
   if (words[0] == "plan") command.arguments.push_back(fmt::format("--runtime={}", inside::kHookRuntime));
   command.arguments.push_back(fmt::format("-mod={}", target.vendored ? "vendor" : "readonly"));
   if (!target.tags.empty()) command.arguments.push_back(fmt::format("-tags={}", fmt::join(target.tags, ",")));
+  if (target.test_binary) command.arguments.push_back("-test");
   if (words[0] == "show-source") {
     // The package of loose files has no import path of its own: it is its files.
     const bool named_files = !target.files.empty() && (words.at(1) == "main" || words[1] == ".");

@@ -57,12 +57,24 @@ class ThreadedCollector final : public Collector {
     return joiner_.witness(call);
   }
 
-  Trace finish() override {
+  void begin(std::optional<HookProbe> hooks, std::optional<CallProbe> calls) override {
+    const auto lock = take_turn();
+    if (hooks) hook_probe_.emplace(std::move(*hooks));
+    if (calls) call_probe_.emplace(std::move(*calls));
+    joiner_.begin(monotonic_ns(), hook_probe_.has_value());
+  }
+
+  Result<Trace> finish() override {
     stop();
     socket_.reset();
     std::lock_guard lock(mutex_);
     ring_.finish(monotonic_ns(), consumer());
     joiner_.set_losses(ring_.dropped(), ring_.lost(), ring_.nonsense());
+    drain_hits();
+    if (call_probe_) {
+      TRY(const std::vector<CallCount> counts, call_probe_->read());
+      joiner_.set_begun(counts, call_probe_->lost());
+    }
     return joiner_.finish(ring_.counters(), monotonic_ns());
   }
 
@@ -106,7 +118,15 @@ class ThreadedCollector final : public Collector {
     now_ns_ = monotonic_ns();
     const std::uint64_t count = ring_.drain(now_ns_, consumer());
     joiner_.set_losses(ring_.dropped(), ring_.lost(), ring_.nonsense());
+    drain_hits();
     return count;
+  }
+
+  // After the ring: the hits of what was read there are all in it, unless a processor has not finished writing one.
+  void drain_hits() {
+    if (!hook_probe_) return;
+    if (hook_probe_->drain([this](const HookHit& hit) { joiner_.hit(hit); }))
+      joiner_.settle_hits(hook_probe_->counted(), hook_probe_->lost());
   }
 
   // On the collector's thread, without the lock.
@@ -175,6 +195,8 @@ class ThreadedCollector final : public Collector {
   ControlPage control_;
   Ring ring_;
   Joiner joiner_;
+  std::optional<HookProbe> hook_probe_;
+  std::optional<CallProbe> call_probe_;
   std::uint64_t now_ns_ = 0;
   std::optional<ControlSocket> socket_;
   std::atomic<bool> stopping_ = false;

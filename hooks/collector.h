@@ -4,11 +4,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "hooks/call_probe.h"
 #include "hooks/control_page.h"
+#include "hooks/hook_probe.h"
 #include "hooks/ring.h"
 #include "hooks/rules.h"
 #include "hooks/sites.h"
@@ -39,9 +42,14 @@ class Collector {
   // wrote before is then in the ring. Returns what the join says.
   virtual JoinVerdict witness(const WitnessedCall& call) = 0;
 
+  // The program is about to begin: times count from here. The probes, each of which may be absent, are attached to it.
+  // To be called at most once.
+  virtual void begin(std::optional<HookProbe> hooks, std::optional<CallProbe> calls) = 0;
+
   // Ends the thread, reads what is left and removes the socket. To be called once, when no process of the program
   // lives.
-  virtual Trace finish() = 0;
+  // Fails with: Fault::host where what the kernel counted cannot be read.
+  virtual Result<Trace> finish() = 0;
 };
 
 }  // namespace sandbox_run::hooks

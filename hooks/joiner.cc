@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "hooks/begun_calls.h"
+
 namespace sandbox_run::hooks {
 namespace {
 
@@ -132,12 +134,20 @@ void Joiner::take(std::uint64_t position, const Slot& slot, std::uint64_t receiv
   const auto index = static_cast<std::uint32_t>(site - sites_.sites.data());
   Goroutine& own = goroutine(slot.goroutine);
   const std::uint64_t time_ns = checked_time(slot, own, position, received_ns);
-  if (slot.kind == SlotKind::exit) return exit(position, slot, index, time_ns, own);
+  if (slot.kind == SlotKind::exit) {
+    const auto begun = open_.find(slot.frame);
+    claim(position, slot, begun != open_.end() ? begun->second.event : std::nullopt);
+    return exit(position, slot, index, time_ns, own);
+  }
   ++site_totals_[index].events;
-  if (slot.kind == SlotKind::enter) return enter(position, slot, index, time_ns, own);
   const bool aborted = slot.kind == SlotKind::aborted;
   site_totals_[index].aborted += aborted;
-  keep(aborted ? TraceEvent::Kind::aborted : TraceEvent::Kind::point, slot, index, time_ns);
+  const auto kind = slot.kind == SlotKind::enter ? TraceEvent::Kind::call
+                    : aborted                    ? TraceEvent::Kind::aborted
+                                                 : TraceEvent::Kind::point;
+  const auto event = keep(kind, slot, index, time_ns);
+  claim(position, slot, event);
+  if (slot.kind == SlotKind::enter) enter(slot, index, time_ns, event, own);
 }
 
 std::optional<std::size_t> Joiner::keep(TraceEvent::Kind kind, const Slot& slot, std::uint32_t site,
@@ -156,9 +166,9 @@ std::optional<std::size_t> Joiner::keep(TraceEvent::Kind kind, const Slot& slot,
   return trace_.events.size() - 1;
 }
 
-void Joiner::enter(std::uint64_t, const Slot& slot, std::uint32_t index, std::uint64_t time_ns, Goroutine& own) {
+void Joiner::enter(const Slot& slot, std::uint32_t index, std::uint64_t time_ns, std::optional<std::size_t> event,
+                   Goroutine& own) {
   const Site& site = sites_.sites[index];
-  const auto event = keep(TraceEvent::Kind::call, slot, index, time_ns);
   if (!site.has_exit()) return;
   if (open_.size() >= kMaxOpenFrames) {
     ++trace_.untracked_frames;
@@ -269,6 +279,55 @@ std::optional<PathClaim> Joiner::claimed_path(const Site& site, const Slot& slot
         return PathClaim{value.text, value.text.size() == value.word};
     }
   return std::nullopt;
+}
+
+// ── the kernel's word on hooks ───────────────────────────────────────────────────────────────────────────────────────
+
+void Joiner::begin(std::uint64_t start_ns, bool has_hits) {
+  options_.start_ns = trace_.start_ns = start_ns;
+  if (has_hits) trace_.hits.emplace();
+}
+
+void Joiner::claim(std::uint64_t position, const Slot& slot, std::optional<std::size_t> event) {
+  if (!trace_.hits) return;
+  const HitLedger::Claim claim{position, slot.site, event, slot.kind == SlotKind::exit};
+  if (const auto hit = ledger_.take(claim)) confirm(claim, *hit);
+}
+
+void Joiner::hit(const HookHit& hit) {
+  if (const auto claim = ledger_.take(hit)) confirm(*claim, hit);
+}
+
+void Joiner::confirm(const HitLedger::Claim& claim, const HookHit& hit) {
+  if (hit.site != claim.site) {
+    const Site* ran = sites_.find(hit.site);
+    return forged(Forgery::unwitnessed, claim.position,
+                  fmt::format("of {}, and the hook that ran is that of {}", sites_.find(claim.site)->function,
+                              ran ? ran->function : fmt::format("no site (0x{:x})", hit.site)));
+  }
+  if (!claim.event) return;
+  TraceEvent& event = trace_.events[*claim.event];
+  if (!claim.is_end) {
+    event.hit = EventHit{static_cast<std::int32_t>(hit.thread), hit.time_ns, std::nullopt};
+  } else if (event.hit) {
+    event.hit->end_ns = hit.time_ns;
+  }
+}
+
+void Joiner::settle_hits(std::uint64_t counted, std::uint64_t lost) {
+  trace_.hits->counted = counted;
+  trace_.hits->lost = lost;
+  for (const HitLedger::Claim& claim : ledger_.settle()) {
+    if (lost > 0) {
+      ++trace_.hits->unaccounted;
+    } else {
+      forged(Forgery::unwitnessed, claim.position, fmt::format("of {}", sites_.find(claim.site)->function));
+    }
+  }
+}
+
+void Joiner::set_begun(const std::vector<CallCount>& counts, std::uint64_t lost) {
+  trace_.begun = BegunCalls{places_of(counts, sites_), lost};
 }
 
 // ── the witnessed lane ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -436,6 +495,7 @@ Trace Joiner::finish(const std::vector<Counter>& counters, std::uint64_t end_ns)
   for (const Frame& frame : ended_) settle(frame);
   trace_.open_frames = open_.size();
   trace_.functions = totals(counters);
+  if (trace_.hits) trace_.hits->unclaimed = ledger_.unclaimed();
   trace_.sites = std::move(sites_.sites);
   trace_.end_ns = end_ns;
   return std::move(trace_);

@@ -10,6 +10,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "hooks/call_probe.h"
+#include "hooks/hit_ledger.h"
 #include "hooks/path_claim.h"
 #include "hooks/rules.h"
 #include "hooks/sites.h"
@@ -35,10 +37,18 @@ class Joiner {
   void take(std::uint64_t position, const Slot& slot, std::uint64_t received_ns);
   JoinVerdict witness(const WitnessedCall& call);
 
+  // Before the first event. `has_hits`: the kernel tells of every hook that runs.
+  void begin(std::uint64_t start_ns, bool has_hits);
+  void hit(const HookHit& hit);
+  // The hits of all events taken so far were handed over. `lost`: of all hits so far, those that could not be.
+  void settle_hits(std::uint64_t counted, std::uint64_t lost);
+
   void set_rules(const RuleSet& rules);  // after a reload: as many, with the same inputs
   void set_active(std::uint32_t rule, bool active, std::uint64_t now_ns);
   void note_change(TraceChange change);
   void set_losses(std::uint64_t dropped, std::uint64_t lost, std::uint64_t nonsense);
+
+  void set_begun(const std::vector<CallCount>& counts, std::uint64_t lost);
 
   // To be called once. `counters` are the ring's at the end.
   Trace finish(const std::vector<Counter>& counters, std::uint64_t end_ns);
@@ -84,10 +94,13 @@ class Joiner {
   std::optional<Forgery> refuse(const Slot& slot, const Site* site, std::uint64_t position) const;
   std::uint64_t checked_time(const Slot& slot, Goroutine& goroutine, std::uint64_t position, std::uint64_t received_ns);
   Goroutine& goroutine(std::uint64_t id);
-  void enter(std::uint64_t position, const Slot& slot, std::uint32_t site, std::uint64_t time_ns, Goroutine& own);
+  void enter(const Slot& slot, std::uint32_t site, std::uint64_t time_ns, std::optional<std::size_t> event,
+             Goroutine& own);
   void exit(std::uint64_t position, const Slot& slot, std::uint32_t site, std::uint64_t time_ns, Goroutine& own);
   void close(std::unordered_map<std::uint64_t, Frame>::iterator at, std::uint64_t time_ns);
   void settle(const Frame& frame);
+  void claim(std::uint64_t position, const Slot& slot, std::optional<std::size_t> event);
+  void confirm(const HitLedger::Claim& claim, const HookHit& hit);
   std::optional<std::size_t> keep(TraceEvent::Kind kind, const Slot& slot, std::uint32_t site, std::uint64_t time_ns);
   std::optional<PathClaim> claimed_path(const Site& site, const Slot& slot) const;
   bool ended_well(const Site& site, const Slot& slot) const;
@@ -102,6 +115,7 @@ class Joiner {
   Options options_;
   std::vector<RuleState> rules_;
   Trace trace_;
+  HitLedger ledger_;
   std::unordered_map<std::uint64_t, Frame> open_;
   std::map<int, std::set<std::uint64_t>> open_by_call_;  // ids of frames that explain it
   std::unordered_map<std::uint64_t, Goroutine> goroutines_;

@@ -389,5 +389,62 @@ TEST(PathClaim, ComparesWhatIsKnown) {
   EXPECT_FALSE(may_be_same({"/x/c", true}, symlink));
 }
 
+// ── hooks that the kernel saw run ────────────────────────────────────────────────────────────────────────────────────
+
+TEST_F(JoinerTest, AnEventWhoseHookTheKernelSawHasItsThreadAndTimes) {
+  joiner_->begin(1000, true);
+  const std::uint64_t frame = enter("/a");
+  joiner_->hit({.site = kOpenSite, .event = frame, .time_ns = 2005, .thread = 41});
+  leave(frame);
+  joiner_->hit({.site = kOpenSite, .event = frame + 1, .time_ns = 2018, .thread = 42});
+  joiner_->settle_hits(2, 0);
+  const Trace trace = finish();
+  EXPECT_FALSE(trace.forged());
+  ASSERT_TRUE(trace.events[0].hit);
+  EXPECT_EQ(trace.events[0].hit->thread, 41);
+  EXPECT_EQ(trace.events[0].hit->time_ns, 2005u);
+  EXPECT_EQ(trace.events[0].hit->end_ns, 2018u);
+  EXPECT_EQ(trace.hits->counted, 2u);
+}
+
+TEST_F(JoinerTest, AnEventThatNoHookMadeIsForged) {
+  joiner_->begin(1000, true);
+  leave(enter("/never"));
+  joiner_->settle_hits(0, 0);
+  const Trace trace = finish();
+  EXPECT_EQ(forgeries(trace, Forgery::unwitnessed), 2u);
+  EXPECT_FALSE(trace.events[0].hit);
+}
+
+TEST_F(JoinerTest, AnEventInTheNameOfAnotherHookIsForged) {
+  joiner_->begin(1000, true);
+  const std::uint64_t frame = enter("/a");
+  joiner_->hit({.site = kMakeSite, .event = frame});
+  joiner_->settle_hits(1, 0);
+  const Trace trace = finish();
+  EXPECT_EQ(forgeries(trace, Forgery::unwitnessed), 1u);
+  EXPECT_THAT(trace.forgeries[static_cast<std::size_t>(Forgery::unwitnessed)].example, HasSubstr("os.MkdirAll"));
+}
+
+TEST_F(JoinerTest, NobodyIsAccusedWhereHitsWereLostOrAreStillToCome) {
+  joiner_->begin(1000, true);
+  const std::uint64_t frame = enter("/a");
+  EXPECT_FALSE(joiner_->witness(open("/a")) == JoinVerdict::unexplained);
+  joiner_->hit({.site = kOpenSite, .event = frame});  // after the event it stands for
+  leave(frame);
+  joiner_->settle_hits(2, 1);
+  const Trace trace = finish();
+  EXPECT_FALSE(trace.forged());
+  EXPECT_EQ(trace.hits->unaccounted, 1u);
+}
+
+TEST_F(JoinerTest, WithoutTheKernelsWordEventsHaveNoHits) {
+  leave(enter("/a"));
+  const Trace trace = finish();
+  EXPECT_FALSE(trace.hits);
+  EXPECT_FALSE(trace.events[0].hit);
+  EXPECT_FALSE(trace.forged());
+}
+
 }  // namespace
 }  // namespace sandbox_run::hooks

@@ -92,6 +92,12 @@ std::optional<std::string_view> ProgramImage::loaded(std::uint64_t address, std:
   return bytes->substr(0, length);
 }
 
+std::optional<std::uint64_t> ProgramImage::file_offset(std::uint64_t address) const {
+  const auto bytes = loaded_from(address);
+  if (!bytes) return std::nullopt;
+  return static_cast<std::uint64_t>(bytes->data() - file_.data());
+}
+
 std::size_t ProgramImage::symbols() const { return symbols_.size() / sizeof(Elf64_Sym); }
 
 std::optional<ProgramImage::Symbol> ProgramImage::symbol(std::size_t i) const {

@@ -34,6 +34,9 @@ class ProgramImage {
   // All that it puts from there on, in one piece.
   std::optional<std::string_view> loaded_from(std::uint64_t address) const;
 
+  // Where in the file the byte at an address is.
+  std::optional<std::uint64_t> file_offset(std::uint64_t address) const;
+
   std::size_t symbols() const;
   // Nothing where the entry is malformed or the symbol is defined elsewhere. REQUIRES: i < symbols().
   std::optional<Symbol> symbol(std::size_t i) const;

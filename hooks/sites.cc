@@ -35,6 +35,7 @@ class Reader {
       return failed("two sites share an address");
     std::sort(found_.system_call_returns.begin(), found_.system_call_returns.end());
     std::sort(found_.runtime_call_returns.begin(), found_.runtime_call_returns.end());
+    std::sort(found_.hook_call_returns.begin(), found_.hook_call_returns.end());
     return std::move(found_);
   }
 
@@ -95,10 +96,13 @@ class Reader {
     if (name.ends_with(".abi0")) name.remove_suffix(5);
     const bool general = (name.starts_with("internal/runtime/syscall") && name.ends_with(".Syscall6")) ||
                          name == "syscall.rawVforkSyscall" || name == "syscall.rawSyscallNoError";
-    if (!general && !name.starts_with("runtime.")) return;
+    const bool hooks = name == "internal/sandboxhook.systemCall";
+    if (!general && !hooks && !name.starts_with("runtime.")) return;
     auto code = image_.loaded(symbol.address, symbol.size);
     if (!code || code->size() > kMaxFunctionSize) return;
-    auto& returns = general ? found_.system_call_returns : found_.runtime_call_returns;
+    auto& returns = general ? found_.system_call_returns
+                    : hooks ? found_.hook_call_returns
+                            : found_.runtime_call_returns;
     for (std::size_t at = 0; (at = code->find("\x0f\x05", at)) != std::string_view::npos; at += 2)
       if (returns.size() < kMaxReturns) returns.push_back(symbol.address + at + 2);
   }

@@ -35,6 +35,7 @@ struct Sites {
   // make system calls. A call from elsewhere was made by code that brought its own instruction. Sorted.
   std::vector<std::uint64_t> system_call_returns;   // internal/runtime/syscall, syscall: whatever the program asks for
   std::vector<std::uint64_t> runtime_call_returns;  // package runtime: for its own needs
+  std::vector<std::uint64_t> hook_call_returns;     // the hook runtime: at its start
 
   // nullptr: the address is no site's.
   const Site* find(std::uint64_t address) const;

@@ -54,6 +54,17 @@ bool decode(std::string_view content, Value& value) {
 
 }  // namespace
 
+std::string_view name_of(CallMaker maker) {
+  switch (maker) {
+#define X(id, name, meaning) \
+  case CallMaker::id:        \
+    return name;
+    SANDBOX_RUN_CALL_MAKERS(X)
+#undef X
+  }
+  return "";
+}
+
 std::string_view name_of(JoinVerdict verdict) {
   switch (verdict) {
 #define X(id, name, meaning) \
@@ -87,6 +98,19 @@ std::string_view meaning_of(Forgery forgery) {
   return "";
 }
 
+std::uint64_t BegunCalls::count() const {
+  std::uint64_t sum = lost;
+  for (const CallPlace& one : places) sum += one.count;
+  return sum;
+}
+
+std::uint64_t BegunCalls::count_by(CallMaker maker) const {
+  std::uint64_t sum = 0;
+  for (const CallPlace& one : places)
+    if (one.maker == maker) sum += one.count;
+  return sum;
+}
+
 bool Trace::forged() const {
   for (const ForgeryCount& one : forgeries)
     if (one.count > 0) return true;
@@ -115,6 +139,10 @@ void place_stacks(const LineTable& table, Trace& trace) {
         if (trace.places.size() < kMaxPlaces && !trace.places.contains(address))
           trace.places.emplace(address, table.places(address));
   }
+  if (!trace.begun) return;
+  std::size_t placed = 0;
+  for (CallPlace& one : trace.begun->places)
+    if (one.maker == CallMaker::own && placed++ < kMaxPlaces) one.functions = table.places(one.instruction_pointer);
 }
 
 }  // namespace sandbox_run::hooks

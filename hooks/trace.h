@@ -27,6 +27,59 @@ struct WitnessedCall {
   bool denied = false;              // it was refused
 };
 
+// What the kernel says of an event: which thread ran the hook that made it, and when.
+struct EventHit {
+  std::int32_t thread = 0;  // in the machine's first pid namespace
+  std::uint64_t time_ns = 0;
+  std::optional<std::uint64_t> end_ns;  // of the event that ended the call
+};
+
+// The hooks that the kernel saw run.
+struct HookHits {
+  std::uint64_t counted = 0;
+  std::uint64_t lost = 0;         // there was no room to say which
+  std::uint64_t unclaimed = 0;    // ran, and no event came of it: it was dropped, overwritten or never finished
+  std::uint64_t unaccounted = 0;  // events that hits may be missing for, because some were lost
+};
+
+#define SANDBOX_RUN_CALL_MAKERS(X)                                                             \
+  X(program, "program", "an instruction of Go's that makes the calls a program asks for")      \
+  X(runtime, "runtime", "an instruction of the Go runtime's, for its own needs")               \
+  X(hooks, "hooks", "the hook runtime's instruction, for its start")                           \
+  X(kernel, "kernel", "code that the kernel put into the process: clocks, the probe on hooks") \
+  X(own, "own", "an instruction that is not one of Go's: the program's or a dependency's own")
+enum class CallMaker {
+#define X(id, name, meaning) id,
+  SANDBOX_RUN_CALL_MAKERS(X)
+#undef X
+};
+std::string_view name_of(CallMaker maker);
+
+// System calls of one number that began at one instruction, watched or not. Refused ones never begin.
+struct CallPlace {
+  std::string name;  // empty: the number has none that is known here
+  std::int64_t number = 0;
+  std::uint64_t instruction_pointer = 0;
+  std::uint64_t count = 0;
+  CallMaker maker = CallMaker::own;
+  std::vector<CodePlace> functions;  // that the instruction is in, for `own`; inlined ones first
+};
+
+struct BegunCalls {
+  std::vector<CallPlace> places;  // most first
+  std::uint64_t lost = 0;         // calls of places that there was no room for
+
+  std::uint64_t count() const;  // lost ones too
+  std::uint64_t count_by(CallMaker maker) const;
+};
+
+// A lane of the kernel's: whether it was there, and if not, why.
+struct Witness {
+  std::string name;
+  bool present = false;
+  std::string why;
+};
+
 #define SANDBOX_RUN_JOIN_VERDICTS(X)                                                      \
   X(explained, "explained", "an open frame says so")                                      \
   X(runtime, "runtime", "the Go runtime does this by itself")                             \
@@ -77,6 +130,7 @@ struct TraceEvent {
   std::optional<std::uint64_t> duration_ns;  // absent: entry only, or still open at the end
   std::string arguments;                     // payloads, checked: decode_values succeeds
   std::string results;
+  std::optional<EventHit> hit;  // absent: the kernel did not look, or its word was lost
   std::uint16_t flags = 0;      // kSlot…
   bool without_effect = false;  // it ended well, its rule says that this takes a system call, and none was witnessed
 };
@@ -102,7 +156,8 @@ struct FunctionTotals {
   X(time_in_future, "time outside the run", "a time before the run or after its receipt") \
   X(counter_mismatch, "counter mismatch", "a counter below the number of events")         \
   X(unknown_counter, "unknown counter", "a counter of a site that is not in the binary")  \
-  X(ring_position, "ring position", "a position that reservations cannot reach")
+  X(ring_position, "ring position", "a position that reservations cannot reach")          \
+  X(unwitnessed, "unwitnessed", "an event for which the kernel saw no hook run")
 enum class Forgery {
 #define X(id, name, meaning) id,
   SANDBOX_RUN_FORGERIES(X)
@@ -149,13 +204,17 @@ struct Trace {
   std::uint64_t lost = 0;     // by the collector's
   std::array<ForgeryCount, kForgeries> forgeries{};
   std::vector<TraceChange> changes;
+  std::vector<Witness> witnesses;
+  std::optional<HookHits> hits;                            // where a uprobe was there
+  std::optional<BegunCalls> begun;                         // where a tracepoint was there
   std::map<std::uint64_t, std::vector<CodePlace>> places;  // of the addresses in the kept events' stacks
 
   bool forged() const;
   std::uint64_t count(JoinVerdict verdict) const { return verdicts[static_cast<std::size_t>(verdict)]; }
 };
 
-// Fills Trace::places; of an address beyond the first few thousand, or in no function, there are none.
+// Fills Trace::places and those of calls; of an address beyond the first few thousand, or in no function, there are
+// none.
 void place_stacks(const LineTable& table, Trace& trace);
 
 // "openat" for 257; "syscall 999" for a number without a name here.

@@ -21,7 +21,7 @@ int listener_ioctl(int listener, unsigned long request, void* argument);
 class Denials {
  public:
   // `watched` and `observer` are borrowed: Plan::watched, and nullptr where nobody watches.
-  Denials(int listener, OnDenied on_denied, const seccomp_profiles::Filter& watched, CallObserver* observer,
+  Denials(int listener, OnDenied on_denied, const seccomp_profiles::Filter& watched, RunObserver* observer,
           std::chrono::steady_clock::time_point start)
       : listener_(listener), on_denied_(on_denied), watched_(watched), observer_(observer), start_(start) {}
 
@@ -41,7 +41,7 @@ class Denials {
   int listener_;
   OnDenied on_denied_;
   const seccomp_profiles::Filter& watched_;
-  CallObserver* observer_;
+  RunObserver* observer_;
   std::chrono::steady_clock::time_point start_;
   std::vector<DeniedCall> calls_;
   std::uint64_t total_ = 0;

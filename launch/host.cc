@@ -42,11 +42,12 @@ class LaunchedSandbox final : public Sandbox {
  public:
   explicit LaunchedSandbox(std::unique_ptr<LiveSandbox> sandbox) : sandbox_(std::move(sandbox)) {}
 
-  Status start(const Program& program, const Streams& streams) override {
+  Status start(const Program& program, const Streams& streams, RunObserver* observer) override {
     if (!sandbox_ || started_) return self_error("a sandbox is started once");
     streams_ = streams;
+    observer_ = observer;
     start_ = std::chrono::steady_clock::now();
-    if (auto released = release_program(*sandbox_, program, streams); !released) {
+    if (auto released = release_program(*sandbox_, program, streams, observer); !released) {
       sandbox_.reset();
       return released;
     }
@@ -54,9 +55,9 @@ class LaunchedSandbox final : public Sandbox {
     return {};
   }
 
-  Result<Facts> wait(int cancel_fd, CallObserver* observer) override {
+  Result<Facts> wait(int cancel_fd) override {
     if (!sandbox_ || !started_) return self_error("a sandbox is waited for once, after its start");
-    auto facts = supervise(*sandbox_, streams_, start_, cancel_fd, observer);
+    auto facts = supervise(*sandbox_, streams_, start_, cancel_fd, observer_);
     scratch_ = std::move(sandbox_->scratch);
     sandbox_.reset();
     return facts;
@@ -68,6 +69,7 @@ class LaunchedSandbox final : public Sandbox {
   std::unique_ptr<LiveSandbox> sandbox_;
   UniqueFd scratch_;
   Streams streams_;
+  RunObserver* observer_ = nullptr;
   std::chrono::steady_clock::time_point start_;
   bool started_ = false;
 };

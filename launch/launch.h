@@ -16,11 +16,11 @@ class Sandbox {
  public:
   virtual ~Sandbox() = default;  // ends it: everything of the run is dead and removed afterwards
 
-  virtual Status start(const Program& program, const Streams& streams) = 0;
+  // `observer` is borrowed until wait() is over; nullptr: nobody watches.
+  virtual Status start(const Program& program, const Streams& streams, RunObserver* observer = nullptr) = 0;
   // Supervises until the run has ended and everything of it is dead and removed. The first signal that the
   // supervisor gets (through `cancel_fd`, a signalfd or -1) goes to the program; a second, or 2 s later, ends it.
-  // `observer` is borrowed; nullptr: nobody watches.
-  virtual Result<Facts> wait(int cancel_fd, CallObserver* observer = nullptr) = 0;
+  virtual Result<Facts> wait(int cancel_fd) = 0;
   // After wait(): the root of the run's scratch file system, what the program left in it; -1 without one. It goes with
   // this object.
   virtual int scratch() const = 0;

@@ -47,10 +47,10 @@ Result<std::unique_ptr<LiveSandbox>> prepare_sandbox(const HostState& host, cons
                                                      const std::function<Status()>& meanwhile);
 
 // The paused call becomes the program's exec.
-Status release_program(LiveSandbox& sandbox, const Program& program, const Streams& streams);
+Status release_program(LiveSandbox& sandbox, const Program& program, const Streams& streams, RunObserver* observer);
 
 // Supervises to the end. REQUIRES: release_program succeeded.
 Result<Facts> supervise(LiveSandbox& sandbox, const Streams& streams, std::chrono::steady_clock::time_point start,
-                        int cancel_fd, CallObserver* observer);
+                        int cancel_fd, RunObserver* observer);
 
 }  // namespace sandbox_run::launch

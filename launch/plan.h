@@ -2,6 +2,7 @@
 #pragma once
 
 #include <linux/seccomp.h>
+#include <sys/types.h>
 
 #include <chrono>
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/result.h"
 #include "base/unique_fd.h"
 #include "base/units.h"
 #include "cgroups/cgroup.h"
@@ -106,10 +108,14 @@ struct HandedOverCall {
   bool denied = false;
 };
 
-// Is told of every call that was handed over, before it is answered. Thread: the supervisor's.
-class CallObserver {
+// Watches a run. Thread: the supervisor's.
+class RunObserver {
  public:
-  virtual ~CallObserver() = default;
+  virtual ~RunObserver() = default;
+  // The program's process, in the supervisor's pid namespace, stands before its exec of this file, which nobody can
+  // change. An error is start()'s.
+  virtual Status about_to_start(pid_t program, int executable) = 0;
+  // Of every call that was handed over, before it is answered.
   virtual void handed_over(const HandedOverCall& call) = 0;
 };
 

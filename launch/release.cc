@@ -90,7 +90,7 @@ Status answer_pause(const LiveSandbox& sandbox, std::uint64_t id) {
 
 }  // namespace
 
-Status release_program(LiveSandbox& sandbox, const Program& program, const Streams& streams) {
+Status release_program(LiveSandbox& sandbox, const Program& program, const Streams& streams, RunObserver* observer) {
   TRY_STATUS(injected(sandbox.plan, Step::program_arguments));
   if (program.descriptors.size() > kProgramDescriptor - kFirstGivenDescriptor)
     return self_error("more descriptors for a program than its launch can number");
@@ -109,6 +109,8 @@ Status release_program(LiveSandbox& sandbox, const Program& program, const Strea
     TRY_STATUS(
         add_descriptor(sandbox, request.id, program.descriptors[i], kFirstGivenDescriptor + static_cast<int>(i), 0));
   sandbox.stdout_write.reset();
+  if (observer != nullptr)
+    TRY_STATUS(observer->about_to_start(static_cast<pid_t>(request.pid), sandbox.executable.get()));
   return answer_pause(sandbox, request.id);
 }
 

@@ -59,7 +59,7 @@ std::uint64_t bytes_in_use(const UniqueFd& file_system) {
 class Supervision {
  public:
   Supervision(LiveSandbox& sandbox, const Streams& streams, Clock::time_point start, int cancel_fd,
-              CallObserver* observer)
+              RunObserver* observer)
       : sandbox_(sandbox),
         plan_(sandbox.plan),
         start_(start),
@@ -364,7 +364,7 @@ Result<Facts> Supervision::run() {
 }  // namespace
 
 Result<Facts> supervise(LiveSandbox& sandbox, const Streams& streams, Clock::time_point start, int cancel_fd,
-                        CallObserver* observer) {
+                        RunObserver* observer) {
   return Supervision(sandbox, streams, start, cancel_fd, observer).run();
 }
 

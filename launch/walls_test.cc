@@ -217,9 +217,17 @@ TEST_F(Walls, GivenDescriptorsComeBehindTheThreeStreams) {
   EXPECT_EQ(facts.stdout_stream.captured, "0 1 2 3 4 \n");
 }
 
-class Watcher : public CallObserver {
+class Watcher : public RunObserver {
  public:
+  Status about_to_start(pid_t the_program, int executable) override {
+    program = the_program;
+    seals = ::fcntl(executable, F_GET_SEALS);
+    return answer;
+  }
   void handed_over(const HandedOverCall& call) override { calls.push_back(call); }
+  Status answer;
+  pid_t program = 0;
+  int seals = 0;
   std::vector<HandedOverCall> calls;
 };
 
@@ -237,8 +245,10 @@ TEST_F(Walls, AWatchedCallIsShownAndThenAnsweredAsTheProfileSays) {
     ASSERT_OK_AND_ASSIGN(std::unique_ptr<Sandbox> sandbox, host().prepare(watched));
     Program program{payload(), {"payload"}, {"HOME=/tmp"}, {}};
     program.argv.insert(program.argv.end(), words.begin(), words.end());
-    ASSERT_OK(sandbox->start(program, captured()));
-    ASSERT_OK_AND_ASSIGN(const Facts facts, sandbox->wait(-1, &watcher));
+    ASSERT_OK(sandbox->start(program, captured(), &watcher));
+    EXPECT_EQ(::kill(watcher.program, 0), 0);
+    EXPECT_NE(watcher.seals & F_SEAL_WRITE, 0);
+    ASSERT_OK_AND_ASSIGN(const Facts facts, sandbox->wait(-1));
     EXPECT_EQ(facts.stdout_stream.captured, answer);
     EXPECT_EQ(facts.denied.size(), denied == 0 ? 0u : 1u);
     ASSERT_EQ(watcher.calls.size(), denied == 0 ? 1u : denied);
@@ -246,6 +256,16 @@ TEST_F(Walls, AWatchedCallIsShownAndThenAnsweredAsTheProfileSays) {
     EXPECT_EQ(watcher.calls[0].denied, denied != 0);
     EXPECT_NE(watcher.calls[0].data.instruction_pointer, 0u);
   }
+}
+
+TEST_F(Walls, AnObserverThatRefusesEndsTheSandboxBeforeItsProgramBegins) {
+  Watcher watcher;
+  watcher.answer = host_error("not like this");
+  ASSERT_OK_AND_ASSIGN(std::unique_ptr<Sandbox> sandbox, host().prepare(plan()));
+  const auto started = sandbox->start(Program{payload(), {"payload", "pid"}, {}, {}}, captured(), &watcher);
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().what, "not like this");
+  EXPECT_EQ(::kill(watcher.program, 0), -1);
 }
 
 TEST_F(Walls, NoexecMountsHoldWithoutTheFilter) {

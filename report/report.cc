@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "report/trace_json.h"
 
 namespace sandbox_run::report {
 namespace {
@@ -122,18 +123,20 @@ ordered_json trace_json(const hooks::Trace& trace) {
   for (std::size_t i = 0; i < hooks::kForgeries; ++i)
     if (trace.forgeries[i].count > 0)
       forgeries[std::string(hooks::name_of(static_cast<hooks::Forgery>(i)))] = trace.forgeries[i].count;
-  return {{"rules", trace.rules},
-          {"sites", trace.sites.size()},
-          {"claimed",
-           {{"events", trace.events_counted},
-            {"dropped", trace.dropped},
-            {"lost", trace.lost},
-            {"open", trace.open_frames},
-            {"unbalanced", trace.unbalanced_frames},
-            {"without_effect", trace.without_effect},
-            {"forgeries", forgeries}}},
-          {"witnessed", {{"calls", trace.witnessed_counted}, {"joined", verdicts}}},
-          {"changes", trace.changes.size()}};
+  ordered_json json = {{"rules", trace.rules},
+                       {"sites", trace.sites.size()},
+                       {"claimed",
+                        {{"events", trace.events_counted},
+                         {"dropped", trace.dropped},
+                         {"lost", trace.lost},
+                         {"open", trace.open_frames},
+                         {"unbalanced", trace.unbalanced_frames},
+                         {"without_effect", trace.without_effect},
+                         {"forgeries", forgeries}}},
+                       {"witnessed", {{"calls", trace.witnessed_counted}, {"joined", verdicts}}},
+                       {"changes", trace.changes.size()}};
+  add_witnesses(trace, json);
+  return json;
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "report/report.h"
+#include "report/trace_json.h"
 
 namespace sandbox_run::report {
 namespace {
@@ -136,6 +137,10 @@ ordered_json json_of(const Trace& trace, const TraceEvent& event) {
   if (event.duration_ns) json["duration_ns"] = *event.duration_ns;
   json["arguments"] = values_of(trace, event.arguments, site);
   if (event.duration_ns) json["results"] = values_of(trace, event.results, site);
+  if (event.hit) {
+    json["hit"] = {{"thread", event.hit->thread}, {"time_ns", since_start(trace, event.hit->time_ns)}};
+    if (event.hit->end_ns) json["hit"]["end_ns"] = since_start(trace, *event.hit->end_ns);
+  }
   if (event.flags) json["flags"] = flags_of(event.flags);
   if (event.without_effect) json["without_effect"] = true;
   return json;
@@ -162,6 +167,23 @@ ordered_json json_of(const Trace& trace, const Witnessed& witnessed) {
   return json;
 }
 
+ordered_json json_of(const hooks::CallPlace& place) {
+  ordered_json json = {{"type", "begun"},
+                       {"lane", "witnessed"},
+                       {"syscall", place.name},
+                       {"number", place.number},
+                       {"instruction_pointer", fmt::format("0x{:x}", place.instruction_pointer)},
+                       {"maker", hooks::name_of(place.maker)},
+                       {"count", place.count}};
+  if (!place.functions.empty()) {
+    const hooks::CodePlace& code = place.functions.front();
+    json["function"] = code.function;
+    json["file"] = code.file;
+    json["line"] = code.line;
+  }
+  return json;
+}
+
 ordered_json summary_json(const Trace& trace) {
   ordered_json verdicts = ordered_json::object();
   for (std::size_t i = 0; i < hooks::kJoinVerdicts; ++i)
@@ -181,21 +203,23 @@ ordered_json summary_json(const Trace& trace) {
                          {"aborted", one.aborted},
                          {"open", one.open},
                          {"without_effect", one.without_effect}});
-  return {{"type", "summary"},
-          {"duration_ns", since_start(trace, trace.end_ns)},
-          {"events", trace.events_counted},
-          {"events_kept", trace.events.size()},
-          {"calls", trace.witnessed_counted},
-          {"calls_kept", trace.witnessed.size()},
-          {"verdicts", verdicts},
-          {"without_effect", trace.without_effect},
-          {"dropped", trace.dropped},
-          {"lost", trace.lost},
-          {"open_frames", trace.open_frames},
-          {"unbalanced_frames", trace.unbalanced_frames},
-          {"untracked_frames", trace.untracked_frames},
-          {"forgeries", forgeries},
-          {"functions", functions}};
+  ordered_json json = {{"type", "summary"},
+                       {"duration_ns", since_start(trace, trace.end_ns)},
+                       {"events", trace.events_counted},
+                       {"events_kept", trace.events.size()},
+                       {"calls", trace.witnessed_counted},
+                       {"calls_kept", trace.witnessed.size()},
+                       {"verdicts", verdicts},
+                       {"without_effect", trace.without_effect},
+                       {"dropped", trace.dropped},
+                       {"lost", trace.lost},
+                       {"open_frames", trace.open_frames},
+                       {"unbalanced_frames", trace.unbalanced_frames},
+                       {"untracked_frames", trace.untracked_frames},
+                       {"forgeries", forgeries},
+                       {"functions", functions}};
+  add_witnesses(trace, json);
+  return json;
 }
 
 // Both lanes in the order of time.
@@ -309,6 +333,30 @@ void add_suspicious(const Trace& trace, std::size_t top, std::string& text) {
   if (all > std::min(shown, top)) text += fmt::format("  and {} more\n", all - std::min(shown, top));
 }
 
+void add_witnesses(const Trace& trace, std::size_t top, std::string& text) {
+  for (const hooks::Witness& one : trace.witnesses)
+    if (!one.present && one.name != "seccomp") text += fmt::format("no {}: {}\n", one.name, escape_line(one.why));
+  if (trace.hits)
+    text += fmt::format("uprobe: {} ran{}\n", counted(trace.hits->counted, "hook"),
+                        trace.hits->lost ? fmt::format(", of {} it had no room to say more", trace.hits->lost) : "");
+  if (!trace.begun) return;
+  text += fmt::format("tracepoint: {} began\n", counted(trace.begun->count(), "system call"));
+  const std::uint64_t own = trace.begun->count_by(hooks::CallMaker::own);
+  if (own == 0) return;
+  text += fmt::format("{} by instructions that are not Go's:\n", counted(own, "system call"));
+  std::size_t shown = 0;
+  for (const hooks::CallPlace& one : trace.begun->places) {
+    if (one.maker != hooks::CallMaker::own) continue;
+    if (shown++ == top) break;
+    text += fmt::format("  {} ×{} at 0x{:x}", one.name.empty() ? fmt::format("call {}", one.number) : one.name,
+                        one.count, one.instruction_pointer);
+    if (!one.functions.empty())
+      text += fmt::format(" in {} ({}:{})", escape_line(one.functions.front().function),
+                          escape_line(one.functions.front().file), one.functions.front().line);
+    text += '\n';
+  }
+}
+
 void add_doubts(const Trace& trace, std::string& text) {
   if (trace.without_effect > 0)
     text +=
@@ -345,6 +393,8 @@ void write_json_lines(const Trace& trace, const TextSink& sink) {
   in_order(
       trace, [&](const TraceEvent& event) { put(json_of(trace, event)); },
       [&](const Witnessed& call) { put(json_of(trace, call)); });
+  if (trace.begun)
+    for (const hooks::CallPlace& place : trace.begun->places) put(json_of(place));
   put(summary_json(trace));
 }
 
@@ -380,6 +430,7 @@ std::string trace_summary(const Trace& trace, std::size_t top) {
     text += '\n';
   }
   add_suspicious(trace, top, text);
+  add_witnesses(trace, top, text);
   add_doubts(trace, text);
   if (!trace.changes.empty()) text += fmt::format("switched from outside {}\n", counted(trace.changes.size(), "time"));
   return text;

@@ -13,7 +13,7 @@ namespace sandbox_run::report {
 // Where an export's text goes, piece by piece: a trace of 100,000 events is never in memory as text.
 using TextSink = std::function<void(std::string_view)>;
 
-// One object a line: first {"type":"trace",…}, then "site", "change", "event" and "call" lines, last "summary".
+// One object a line: first {"type":"trace",…}, then "change", "event" and "call" lines, "begun" ones, last "summary".
 void write_json_lines(const hooks::Trace& trace, const TextSink& sink);
 
 // The JSON array format of the Trace Event Format, which Perfetto and chrome://tracing open: one process is the claimed

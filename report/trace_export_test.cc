@@ -167,5 +167,34 @@ TEST(TraceExport, TheSummarySaysWhatMattersAndDrivesNoTerminal) {
   EXPECT_THAT(trace_summary(hooks::Trace{}), HasSubstr("0 events"));
 }
 
+TEST(TraceExport, WhatTheKernelItselfSawIsToldInEveryForm) {
+  hooks::Trace trace = sample();
+  trace.witnesses = {{"seccomp", true, ""}, {"uprobe", true, ""}, {"tracepoint", false, "it takes root\x1b[2J"}};
+  trace.hits = hooks::HookHits{.counted = 8, .lost = 1};
+  trace.events[0].hit = hooks::EventHit{77, trace.start_ns + 5, trace.start_ns + 9};
+  trace.begun = hooks::BegunCalls{{{"write", 1, 0x401000, 5, hooks::CallMaker::program, {}},
+                                   {"", 999, 0x402000, 2, hooks::CallMaker::own, {{"main.raw\x1b", "raw.s", 3}}}},
+                                  4};
+  std::string text;
+  write_json_lines(trace, [&](std::string_view piece) { text += piece; });
+  const auto lines = lines_of(text);
+  EXPECT_EQ(lines[2]["hit"], nlohmann::json::parse(R"({"thread":77,"time_ns":5,"end_ns":9})"));
+  const auto& raw = lines[lines.size() - 2];
+  EXPECT_EQ(raw["type"], "begun");
+  EXPECT_EQ(raw["maker"], "own");
+  EXPECT_EQ(raw["line"], 3);
+  const auto& summary = lines.back();
+  EXPECT_EQ(summary["witnesses"][2]["present"], false);
+  EXPECT_EQ(summary["hits"]["counted"], 8);
+  EXPECT_EQ(summary["begun"]["calls"], 11);
+  EXPECT_EQ(summary["begun"]["own"], 2);
+  const std::string shown = trace_summary(trace);
+  EXPECT_THAT(shown, HasSubstr("no tracepoint: it takes root"));
+  EXPECT_THAT(shown, HasSubstr("uprobe: 8 hooks ran, of 1 it had no room"));
+  EXPECT_THAT(shown, HasSubstr("2 system calls by instructions that are not Go's:"));
+  EXPECT_THAT(shown, HasSubstr("call 999 ×2 at 0x402000 in main.raw"));
+  EXPECT_THAT(shown, Not(HasSubstr("\x1b")));
+}
+
 }  // namespace
 }  // namespace sandbox_run::report

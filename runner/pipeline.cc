@@ -447,12 +447,14 @@ class Pipeline::Road {
     what.argv.insert(what.argv.end(), request_.arguments.begin(), request_.arguments.end());
     TRY(const std::unique_ptr<TracedRun> traced, trace_run(what));
     TRY(report_.facts, timed("run", [&]() -> Result<launch::Facts> {
-          TRY_STATUS(sandbox->start(what, streams));
+          TRY_STATUS(sandbox->start(what, streams, traced.get()));
           // The sandbox has a descriptor of its own, and gives it up as soon as it can.
           if (!request_.hash_program) program_.reset();
-          return sandbox->wait(pipeline_.cancel_fd_, traced.get());
+          return sandbox->wait(pipeline_.cancel_fd_);
         }));
-    if (traced) report_.trace = traced->finish();
+    if (traced) {
+      TRY(report_.trace, traced->finish());
+    }
     judge();
     note(report::Note::About::collection, collect(request_.collect, sandbox->scratch(), request_.limits.scratch));
     return {};
@@ -461,8 +463,8 @@ class Pipeline::Road {
   // nullptr: this run is not traced.
   Result<std::unique_ptr<TracedRun>> trace_run(launch::Program& program) {
     if (!request_.trace) return std::unique_ptr<TracedRun>();
-    TRY(auto traced,
-        TracedRun::start(*request_.trace, program.executable, trace_socket(pipeline_.state_directory_, report_.id)));
+    TRY(auto traced, TracedRun::start(*request_.trace, program.executable,
+                                      trace_socket(pipeline_.state_directory_, report_.id), request_.trace_probes));
     traced->give_descriptors(program);
     pipeline_.narrator_.note(
         fmt::format("tracing run {}: 'sandbox-run trace attach {} RULE' switches a rule on", report_.id, report_.id));

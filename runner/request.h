@@ -37,6 +37,13 @@ struct Collect {
   std::string directory;  // of the host; made if absent
 };
 
+// With Request::trace: whether the kernel's probes (hooks/hook_probe.h, hooks/call_probe.h) watch the program too.
+enum class TraceProbes {
+  automatic,  // where the host gives them; the trace says why not, where it does not
+  required,
+  off,
+};
+
 struct Request {
   enum class Action { run, test };
 
@@ -69,7 +76,8 @@ struct Request {
   RunLimits limits;
   Bytes capture{1ull << 20};
   std::optional<hooks::RuleSet> trace;  // build these hooks in, and trace the run
-  bool hash_program = false;            // exec: the report is to hold the executable's SHA-256
+  TraceProbes trace_probes = TraceProbes::automatic;
+  bool hash_program = false;  // exec: the report is to hold the executable's SHA-256
 };
 
 }  // namespace sandbox_run::runner

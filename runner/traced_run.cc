@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <limits.h>
+#include <linux/audit.h>
 #include <sys/uio.h>
 #include <time.h>
 
@@ -46,21 +47,51 @@ std::string trace_socket(const std::string& state_directory, const std::string& 
 }
 
 Result<std::unique_ptr<TracedRun>> TracedRun::start(const hooks::RuleSet& rules, int program,
-                                                    const std::string& control_socket) {
+                                                    const std::string& control_socket, TraceProbes probes) {
   TRY(hooks::ProgramImage image, hooks::ProgramImage::map(program));
   TRY(hooks::Sites sites, hooks::read_sites(image));
   TRY(hooks::ControlPage control, hooks::ControlPage::create(rules));
   TRY(hooks::Ring ring, hooks::Ring::create());
   hooks::CollectorOptions options;
   options.witnessed_calls = hooks::explained_calls(rules);
+  const bool watched = !options.witnessed_calls.empty();
   options.control_socket = control_socket;
   TRY(auto collector,
       hooks::Collector::start(std::move(options), rules, std::move(sites), std::move(control), std::move(ring)));
-  return std::unique_ptr<TracedRun>(new TracedRun(std::move(image), std::move(collector)));
+  std::unique_ptr<TracedRun> run(new TracedRun(std::move(image), std::move(collector), probes));
+  run->witnesses_.push_back({"seccomp", watched, watched ? "" : "no rule explains a system call"});
+  return run;
 }
 
-hooks::Trace TracedRun::finish() {
-  hooks::Trace trace = collector_->finish();
+template <class Probe>
+Result<std::optional<Probe>> TracedRun::attached(const std::string& name, Result<Probe> probe) {
+  if (!probe && probes_ == TraceProbes::required)
+    return host_error("--trace-probes require: no " + name + ": " + probe.error().what);
+  witnesses_.push_back({name, probe.has_value(), probe ? "" : probe.error().what});
+  if (!probe) return std::optional<Probe>();
+  return std::optional<Probe>(std::move(probe).value());
+}
+
+Status TracedRun::about_to_start(pid_t program, int executable) {
+  if (probes_ == TraceProbes::off) {
+    for (const char* name : {"uprobe", "tracepoint"}) witnesses_.push_back({name, false, "--trace-probes off"});
+    collector_->begin(std::nullopt, std::nullopt);
+    return {};
+  }
+  const auto place = hooks::HookProbe::place(image_);
+  if (!place) return self_error("the hook runtime in the program has no place for the kernel's probe");
+  TRY(auto hook_probe, attached("uprobe", hooks::HookProbe::attach(program, executable, *place)));
+  TRY(auto call_probe, attached("tracepoint", hooks::CallProbe::attach(program)));
+  collector_->begin(std::move(hook_probe), std::move(call_probe));
+  return {};
+}
+
+Result<hooks::Trace> TracedRun::finish() {
+  TRY(hooks::Trace trace, collector_->finish());
+  trace.witnesses = std::move(witnesses_);
+  if (trace.begun)
+    for (hooks::CallPlace& one : trace.begun->places)
+      one.name = seccomp_profiles::syscall_name(AUDIT_ARCH_X86_64, static_cast<int>(one.number));
   if (const auto table = hooks::LineTable::of(image_)) hooks::place_stacks(*table, trace);
   return trace;
 }

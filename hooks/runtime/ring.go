@@ -42,8 +42,10 @@ func prepare() { prefetch(slotAt(load(&ring.reserved))) }
 func write(site *Site, g goroutineState, kind uint32, frame uint64, at int64, values *payload) uint64 {
 	position, ok := reserve()
 	if !ok {
+		ran(site, 0)
 		return 0
 	}
+	ran(site, position+1) // before the commit: who reads the event can have seen this before
 	event := (*slot)(unsafe.Pointer(slotAt(position)))
 	if frame == ownFrame {
 		frame = position + 1

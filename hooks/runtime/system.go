@@ -29,6 +29,12 @@ func store(word *uint64, value uint64)
 // prefetch has the processor fetch the two cache lines at an address for writing.
 func prefetch(address uintptr)
 
+// ran does nothing: it is where the kernel's probe sees, in two registers, that a hook made the event of this position + 1,
+// or one (0) for which there was no room.
+//
+//go:noescape
+func ran(site *Site, event uint64)
+
 // add returns the new value.
 //
 //go:noescape

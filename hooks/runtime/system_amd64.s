@@ -46,6 +46,13 @@ TEXT ·prefetch(SB),NOSPLIT,$0-8
 	BYTE $0x0f; BYTE $0x0d; BYTE $0x48; BYTE $0x40 // PREFETCHW 64(AX)
 	RET
 
+// func ran(site *Site, event uint64)
+TEXT ·ran(SB),NOSPLIT,$0-16
+	MOVQ	site+0(FP), AX
+	MOVQ	event+8(FP), BX
+	BYTE $0x0f; BYTE $0x1f; BYTE $0x44; BYTE $0x00; BYTE $0x00 // a NOP of five bytes, the cheapest place for a probe
+	RET
+
 // func add(word *uint64, delta uint64) uint64
 TEXT ·add(SB),NOSPLIT,$0-24
 	MOVQ	word+0(FP), BX

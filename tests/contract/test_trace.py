@@ -4,7 +4,7 @@ import os
 import re
 
 from harness import HELLO, go
-from tracing import TraceCase, line_of, rule, rules
+from tracing import SUITE_LIMITS, TraceCase, line_of, rule, rules
 
 OWN = "{package: main}"  # every function and method of package main
 
@@ -76,6 +76,26 @@ func main() {
 
 
 class Record(TraceCase):
+    def test_a_packages_tests_are_traced_inside_it_and_beside_it(self):
+        module = self.module({
+            "load.go": 'package load\n\nimport "os"\n\nfunc Load(name string) error {\n\t_, err := os.ReadFile(name)\n'
+                       '\treturn err\n}\n',
+            "inside_test.go": 'package load\n\nimport "testing"\n\nfunc TestInside(t *testing.T) { check(t, "/inside") }\n\n'
+                              'func check(t *testing.T, name string) {\n\tif Load(name) == nil {\n\t\tt.Fatal(name)\n\t}\n}\n',
+            "beside_test.go": 'package load_test\n\nimport (\n\t"testing"\n\n\tload "example.test/m"\n)\n\n'
+                              'func TestBeside(t *testing.T) { load.Load("/beside") }\n'})
+        out, report = os.path.join(self.dir, "t.jsonl"), os.path.join(self.dir, "report.json")
+        words = self.rules_file(rules(rule("load", '{function: "**.Load"}', "record"), use="[std:files]"))
+        done = self.run_cli("test", "--trace", words, "--trace-out", out, "--report", report, *SUITE_LIMITS, module,
+                            "--", "-test.v", timeout=400)
+        self.assert_status(done, 0)
+        self.assertIn(b"--- PASS: TestBeside", done.out)
+        trace = self.read_trace(out)
+        self.assertEqual([e["arguments"]["name"] for e in trace.of("example.test/m.Load")], ["/inside", "/beside"])
+        self.assertEqual([trace.verdicts(p) for p in ("/inside", "/beside")], [["explained"]] * 2)
+        with open(report) as f:
+            self.assertTrue(json.load(f)["build"]["instrumented"])
+
     def test_own_functions_are_recorded_with_line_arguments_and_results(self):
         source = self.file("main.go", FUNCTIONS)
         trace = self.traced(source, rules(rule("own", OWN, "record")))

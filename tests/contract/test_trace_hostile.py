@@ -137,15 +137,15 @@ def main(body, *imports, more=""):
 
 
 class Hostile(TraceCase):
-    def hostile(self, body, *imports, files=(), more="", words="std:files", exit_code=0):
+    def hostile(self, body, *imports, files=(), more="", words="std:files", exit_code=0, flags=()):
         """The trace of a program that reaches for the trace's memory; its verdict must be what its exit says."""
         module = self.module(dict({"main.go": main(body, *imports, more=more), "reach.go": REACH},
                                 **dict(files)))
         report, out = os.path.join(self.dir, "report.json"), os.path.join(self.dir, "trace.jsonl")
         if "\n" in words:
             words = self.rules_file(words)
-        self.done = self.run_cli("run", "--trace", words, "--trace-out", out, "--report", report, *SUITE_LIMITS, module,
-                                 timeout=300)
+        self.done = self.run_cli("run", "--trace", words, "--trace-out", out, "--report", report, *SUITE_LIMITS, *flags,
+                                 module, timeout=300)
         with open(report) as f:
             self.its_report = json.load(f)
         self.check_report(self.its_report)
@@ -314,7 +314,8 @@ class Hostile(TraceCase):
         forged = trace.forgeries()
         self.assertEqual(set(forged), {
             "unknown site", "unknown kind", "malformed", "bad frame", "exit without enter", "wrong goroutine",
-            "time backwards", "time outside the run", "counter mismatch", "unknown counter", "ring position"})
+            "time backwards", "time outside the run", "counter mismatch", "unknown counter", "ring position",
+            "unwitnessed"})
         self.assertEqual(forged["malformed"], 2)
         self.assertEqual(set(self.its_report["trace"]["claimed"]["forgeries"]), set(forged))
         self.assertEqual(self.done.err.count("forged: "), len(forged))

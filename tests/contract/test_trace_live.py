@@ -69,6 +69,7 @@ class Live(TraceCase):
         self.assertLess(max(delays), SOON)
         self.assertEqual([c["action"] for c in trace.changes], ["attach", "detach"] * 10)
         self.assertEqual(self.rest, b"", "nothing changed that nobody switched")
+        return trace
 
 
 class Switch(Live):
@@ -174,7 +175,11 @@ class Rootless(Live):
         self.started_as = dict(
             user=self.NOBODY, group=self.NOBODY, extra_groups=[], executable=os.path.join(product, "bin/sandbox-run"),
             env={"SANDBOX_RUN_STATE": self.state, "SANDBOX_RUN_CGROUP": "/" + name, "HOME": self.state})
-        self.switch_to_and_fro()
+        trace = self.switch_to_and_fro()
+        self.assertEqual([(w["name"], w["present"]) for w in trace.summary["witnesses"]],
+                         [("seccomp", False), ("uprobe", False), ("tracepoint", False)])
+        self.assertIn("it takes root", trace.summary["witnesses"][1]["why"])
+        self.assertNotIn("hits", trace.summary)
 
     @staticmethod
     def remove_group(group):
