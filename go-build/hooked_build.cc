@@ -58,11 +58,12 @@ Status link_tree(const std::string& from, const std::string& to) {
   std::error_code error;
   for (fs::recursive_directory_iterator entry(from, error), end; !error && entry != end; entry.increment(error)) {
     const fs::path target = to / entry->path().lexically_relative(from);
-    if (entry->is_directory()) {
+    const bool is_directory = entry->is_directory(error);
+    if (!error && is_directory) {
       fs::create_directory(target, error);
       // The build's user adds files beside ours; the directory above lets nobody else in.
       if (!error && ::chmod(target.c_str(), 0777) != 0) return host_error(errno, "cannot open " + target.string());
-    } else {
+    } else if (!error) {
       fs::create_hard_link(entry->path(), target, error);
     }
     if (error) return host_error(error.value(), "cannot link " + target.string());
@@ -272,8 +273,8 @@ Result<std::variant<hooks::HookPlan, BuildFailure>> plan_hooks(const HookInput& 
   return Answer(std::move(plan));
 }
 
-Result<std::string> ask_rewriter(const HookInput& input, const BuildPaths& paths, const BuildTarget& target,
-                                 const Limits& limits, const std::vector<std::string>& words) {
+Result<std::string> answer_of_rewriter(const HookInput& input, const BuildPaths& paths, const BuildTarget& target,
+                                       const Limits& limits, const std::vector<std::string>& words) {
   TRY(launch::Facts facts, run_rewriter(input, paths, limits, rewriter_command(words, target, limits), kMostAnswer));
   if (succeeded(facts)) {
     const std::string before = words[0] == "list-functions" ? "\t" : "// ---- ";
