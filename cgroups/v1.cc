@@ -42,6 +42,7 @@ class V1Cgroup final : public Cgroup {
   Result<CpuTime> cpu_time() const override;
   Result<CpuUsage> cpu_usage() const override;
   Result<Bytes> memory_now() const override;
+  Status restart_memory_peak() override { return memory_peak_.write("0"); }
   Result<Usage> usage() const override;
   Status kill() override;
   Status remove() override;
@@ -123,8 +124,8 @@ Status V1Cgroup::set_limits(const Limits& limits) {
 }
 
 Status V1Cgroup::open_counters() {
-  const auto open = [](const GroupDirectory& directory, const char* name) {
-    return ControlFile::open(directory.fd.get(), directory.path, name, O_RDONLY);
+  const auto open = [](const GroupDirectory& directory, const char* name, int flags = O_RDONLY) {
+    return ControlFile::open(directory.fd.get(), directory.path, name, flags);
   };
   const GroupDirectory& cpuacct = directories_[tops_.cpuacct];
   TRY(cpu_usage_, open(cpuacct, "cpuacct.usage"));
@@ -132,7 +133,7 @@ Status V1Cgroup::open_counters() {
   TRY(cpu_system_, open(cpuacct, "cpuacct.usage_sys"));
   const GroupDirectory& memory = directories_[tops_.memory];
   TRY(memory_usage_, open(memory, "memory.usage_in_bytes"));
-  TRY(memory_peak_, open(memory, "memory.max_usage_in_bytes"));
+  TRY(memory_peak_, open(memory, "memory.max_usage_in_bytes", O_RDWR));
   TRY(oom_control_, open(memory, "memory.oom_control"));
   const GroupDirectory& pids = directories_[tops_.pids];
   TRY(pids_events_, open(pids, "pids.events"));

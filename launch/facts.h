@@ -61,7 +61,7 @@ struct Facts {
   std::chrono::microseconds prepare_time{0};
   std::chrono::microseconds cleanup_time{0};
   int cgroup_version = 0;
-  std::string network;  // "none/fresh", "loopback/fresh"
+  std::string network;  // "none/fresh", "none/shared-empty", "loopback/fresh", "host"
   std::vector<std::string> weakened;
   std::vector<std::string> hardening;  // what was in force, in a fixed order
 };

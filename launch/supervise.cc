@@ -307,8 +307,7 @@ Status Supervision::collect(Facts& facts) {
   facts.usage.user.value = std::max(facts.usage.user.value - before.user.value, microseconds::zero());
   facts.usage.system.value = std::max(facts.usage.system.value - before.system.value, microseconds::zero());
   if (facts.usage.processes_peak > 0) --facts.usage.processes_peak;  // init
-  TRY_STATUS(sandbox_.cgroup->remove());
-  return {};
+  return sandbox_.removed_later ? Status{} : sandbox_.cgroup->remove();
 }
 
 // After a good end nobody looks: it would cost every run a walk to learn what changes no verdict.
@@ -353,6 +352,7 @@ Result<Facts> Supervision::run() {
   facts.prepare_time = sandbox_.prepare_time;
   facts.cgroup_version = sandbox_.cgroup ? sandbox_.host.hierarchy->version() : 0;
   facts.network = gives_up(plan_, Wall::network)       ? "host"
+                  : sandbox_.shared_network            ? "none/shared-empty"
                   : plan_.network == Network::loopback ? "loopback/fresh"
                                                        : "none/fresh";
   facts.weakened = plan_.weaken;
