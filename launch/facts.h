@@ -49,6 +49,7 @@ struct Stream {
 
 struct Facts {
   EndedBySupervisor ended = EndedBySupervisor::none;
+  int received_signal = 0;              // the first that we got and passed on, whatever the program made of it
   int cancel_signal = 0;                // what canceled it, if ended is canceled and it was passed on
   std::optional<ProgramStatus> status;  // absent: init did not report (killed with the rest, or itself)
   cgroups::Usage usage;                 // init's share already taken off processes_peak

@@ -344,6 +344,7 @@ Result<Facts> Supervision::run() {
       facts.status->signal == cancel_signal_)
     ended_ = EndedBySupervisor::canceled;
   facts.ended = ended_;
+  facts.received_signal = cancel_signal_;
   facts.cancel_signal = ended_ == EndedBySupervisor::canceled ? cancel_signal_ : 0;
   facts.file_size_hit = reached_file_size(facts.status);
   facts.stdout_stream = output_.take();
