@@ -41,7 +41,7 @@ class V2Cgroup final : public Cgroup {
   Result<CpuTime> cpu_time() const override;
   Result<Bytes> memory_now() const override;
   Result<CpuUsage> cpu_usage() const override;
-  Status restart_memory_peak() override;
+  Status begin() override;
   Result<Usage> usage() const override;
   Status kill() override;
   Status remove() override;
@@ -160,7 +160,7 @@ Result<Usage> V2Cgroup::usage() const {
 }
 
 // Written to, memory.peak starts anew for the readers of that one open file (Documentation/admin-guide/cgroup-v2.rst).
-Status V2Cgroup::restart_memory_peak() {
+Status V2Cgroup::begin() {
   largest_sample_ = Bytes{0};
   auto file = ControlFile::open(directory_.fd.get(), directory_.path, "memory.peak", O_RDWR);
   if (file && file->write("reset")) memory_peak_ = std::move(*file);

@@ -101,7 +101,7 @@ unsigned LocalPool::prepared() const {
 void LocalPool::used() {
   const std::lock_guard lock(mutex_);
   --unused_;
-  work_.notify_one();
+  if (wants_one()) work_.notify_one();
 }
 
 void LocalPool::ended(Live remains) {

@@ -97,7 +97,7 @@ Status settle(LiveSandbox& sandbox) {
   if (!sandbox.program) return step_error(Step::program_pause, errno, "pidfd of the program");
   if (!sandbox.cgroup) return {};
   TRY(sandbox.set_up_usage, sandbox.cgroup->cpu_usage());
-  return sandbox.cgroup->restart_memory_peak();
+  return sandbox.cgroup->begin();
 }
 
 bool is_paused(const LiveSandbox& sandbox) {

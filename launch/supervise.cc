@@ -69,7 +69,7 @@ class Supervision {
         output_(std::move(sandbox.stdout_read), streams.output, streams.capture),
         error_(std::move(sandbox.stderr_read), streams.error, streams.capture),
         input_(std::move(sandbox.stdin_write), streams.input),
-        next_cpu_look_(start),
+        next_cpu_look_(start + std::max(kShortestLook, plan_.cpu_time.value / sandbox.host.processors)),
         next_memory_look_(start + kMemoryLookShortest) {}
 
   Result<Facts> run();
