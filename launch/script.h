@@ -47,8 +47,8 @@ bool gives_up(const Plan& plan, Wall wall);
 // The hardening that a step stands for; empty for a wall's step.
 std::string_view hardening_of(Step step);
 // Whether sandboxes of this plan may have one empty network namespace together: the plan lets them, no wall that this
-// rests on is given up, and the filter provably lets no socket be made, without which an abstract one would be a way from
-// one to the other.
+// rests on is given up, and the filter provably lets no socket be made, without which an abstract one would be a way
+// from one to the other.
 bool shares_network(const Plan& plan);
 // Fails with: Fault::input on a name in `weaken` or `require` that is none, listing the names there are.
 Status check_names(const Plan& plan);

@@ -55,8 +55,8 @@ class Repeat(Case):
         self.assertEqual([t["stage"] for t in reports[1]["timeline"]], ["prepare", "run"])
 
     def test_streams_come_in_order_run_after_run(self):
-        source = self.program('for i := 0; i < 3; i++ { fmt.Println("out", i); fmt.Fprintln(os.Stderr, "err", i) }', "fmt",
-                              "os")
+        body = 'for i := 0; i < 3; i++ { fmt.Println("out", i); fmt.Fprintln(os.Stderr, "err", i) }'
+        source = self.program(body, "fmt", "os")
         done = self.run_cli("run", "--repeat", "4", "--stdin", "none", source)
         self.assertEqual(done.out, b"out 0\nout 1\nout 2\n" * 4, repr(done))
         self.assertEqual(done.err, "err 0\nerr 1\nerr 2\n" * 4)
@@ -81,8 +81,8 @@ class Repeat(Case):
     def test_the_exit_status_is_that_of_the_first_run_that_was_not_ok(self):
         source = self.file("counted.go", COUNTED)
         for codes, status in (("0000", 0), ("0370", 3), ("0007", 7)):
-            done = self.run_cli("run", "--repeat", "4", "--stdin", "none", "--mount-rw", self.counter(), "--json", source,
-                                "--", codes)
+            done = self.run_cli("run", "--repeat", "4", "--stdin", "none", "--mount-rw", self.counter(), "--json",
+                                source, "--", codes)
             self.assert_status(done, status)
             reports = self.lines(done)
             self.assertEqual([r["exit_code"] for r in reports], [int(c) for c in codes], "all of them ran")
