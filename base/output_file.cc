@@ -28,10 +28,15 @@ mode_t as_caller_says(mode_t mode) { return mode & ~g_callers_umask; }
 
 Status write_output(const std::string& path, std::string_view data, mode_t mode) {
   if (is_replaceable(path)) return replace_file(path, data, as_caller_says(mode));
+  TRY(const UniqueFd file, open_output(path, mode));
+  return write_all(file.get(), data, path);
+}
+
+Result<UniqueFd> open_output(const std::string& path, mode_t mode) {
   // O_NONBLOCK for the open alone: without it a pipe that nobody reads would be waited for, for ever.
   TRY(UniqueFd file, open_path(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_NONBLOCK, as_caller_says(mode)));
   if (::fcntl(file.get(), F_SETFL, 0) != 0) return host_error(errno, "cannot write " + path);
-  return write_all(file.get(), data, path);
+  return file;
 }
 
 Status check_output(const std::string& path) {

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 
 namespace sandbox_run {
 
@@ -22,6 +23,10 @@ mode_t as_caller_says(mode_t mode);
 // device, a pipe, a symbolic link such as /dev/stdout) is written to as a shell would, and stays what it is. Fails
 // with: ENXIO for a named pipe that nobody reads.
 Status write_output(const std::string& path, std::string_view data, mode_t mode = 0644);
+
+// For what is written bit by bit: an emptied regular file, or the device or pipe that it is, as a shell would have it.
+// Fails with: ENXIO for a named pipe that nobody reads.
+Result<UniqueFd> open_output(const std::string& path, mode_t mode = 0644);
 
 // Whether write_output(path) can work, asked before what makes the data takes its time: the directory is there and may
 // be written to, or the thing itself may.

@@ -49,6 +49,10 @@ class Cgroup {
   virtual Result<CpuUsage> cpu_usage() const = 0;
   virtual Result<Bytes> memory_now() const = 0;  // everything charged
 
+  // Who was to join has joined, nobody else will, and from now on usage() tells the memory peak since now. (On v2
+  // before Linux 6.12 it stays that of the group's whole life.)
+  virtual Status begin() = 0;
+
   virtual Result<Usage> usage() const = 0;
   virtual Status kill() = 0;    // every member, however fast it forks; returns when the group is empty
   virtual Status remove() = 0;  // after kill(); the destructor does both and cannot report

@@ -153,6 +153,25 @@ TEST_F(CgroupOnThisHost, ControlTheSameMemoryIsFineUnderALargerLimit) {
   EXPECT_GE(usage.memory_peak, 64_MiB);
 }
 
+TEST_F(CgroupOnThisHost, TheMemoryPeakCanBeginAnew) {
+  const auto group = make({.memory = 128_MiB, .processes = 8});
+  ASSERT_TRUE(group);
+  EXPECT_EQ(wait_status(start_in(*group, [] { return touch_memory(32 << 20); })), 0);
+  ASSERT_OK_AND_ASSIGN(const Usage before, group->usage());
+  EXPECT_GE(before.memory_peak, 32_MiB);
+  const pid_t second = start_in(*group, [] {
+    ::usleep(200'000);
+    return touch_memory(8 << 20);
+  });
+  ASSERT_OK(group->begin());
+  EXPECT_TRUE(group->join_files().empty());
+  EXPECT_EQ(wait_status(second), 0);
+  ASSERT_OK_AND_ASSIGN(const Usage after, group->usage());
+  EXPECT_GE(after.memory_peak, 8_MiB);
+  if (hierarchy_->version() == 2) return;  // takes Linux 6.12 there
+  EXPECT_LT(after.memory_peak, 24_MiB);
+}
+
 int fork_sleepers(int wanted) {
   int made = 0;
   for (int i = 0; i < wanted; ++i) {

@@ -42,6 +42,7 @@ class V1Cgroup final : public Cgroup {
   Result<CpuTime> cpu_time() const override;
   Result<CpuUsage> cpu_usage() const override;
   Result<Bytes> memory_now() const override;
+  Status begin() override;
   Result<Usage> usage() const override;
   Status kill() override;
   Status remove() override;
@@ -57,7 +58,7 @@ class V1Cgroup final : public Cgroup {
   std::vector<ControlFile> join_;
   ControlFile cpu_usage_, cpu_user_, cpu_system_;
   ControlFile memory_usage_, memory_peak_, oom_control_;
-  ControlFile pids_max_, pids_events_, pids_peak_;  // pids.peak: 6.1 and later
+  ControlFile pids_max_, pids_current_, pids_events_, pids_peak_;  // pids.peak: 6.1 and later
   // Our own pids.max 0 makes forks fail too, which must not be counted against the program.
   std::optional<std::uint64_t> limit_hits_before_kill_;
 };
@@ -123,8 +124,8 @@ Status V1Cgroup::set_limits(const Limits& limits) {
 }
 
 Status V1Cgroup::open_counters() {
-  const auto open = [](const GroupDirectory& directory, const char* name) {
-    return ControlFile::open(directory.fd.get(), directory.path, name, O_RDONLY);
+  const auto open = [](const GroupDirectory& directory, const char* name, int flags = O_RDONLY) {
+    return ControlFile::open(directory.fd.get(), directory.path, name, flags);
   };
   const GroupDirectory& cpuacct = directories_[tops_.cpuacct];
   TRY(cpu_usage_, open(cpuacct, "cpuacct.usage"));
@@ -132,9 +133,10 @@ Status V1Cgroup::open_counters() {
   TRY(cpu_system_, open(cpuacct, "cpuacct.usage_sys"));
   const GroupDirectory& memory = directories_[tops_.memory];
   TRY(memory_usage_, open(memory, "memory.usage_in_bytes"));
-  TRY(memory_peak_, open(memory, "memory.max_usage_in_bytes"));
+  TRY(memory_peak_, open(memory, "memory.max_usage_in_bytes", O_RDWR));
   TRY(oom_control_, open(memory, "memory.oom_control"));
   const GroupDirectory& pids = directories_[tops_.pids];
+  TRY(pids_current_, open(pids, "pids.current"));
   TRY(pids_events_, open(pids, "pids.events"));
   TRY(pids_peak_, ControlFile::open_if_present(pids.fd.get(), pids.path, "pids.peak", O_RDONLY));
   return {};
@@ -144,6 +146,11 @@ std::vector<int> V1Cgroup::join_files() const {
   std::vector<int> fds;
   for (const ControlFile& file : join_) fds.push_back(file.fd());
   return fds;
+}
+
+Status V1Cgroup::begin() {
+  join_.clear();
+  return memory_peak_.write("0");
 }
 
 Result<CpuTime> V1Cgroup::cpu_time() const {
@@ -183,10 +190,8 @@ Result<Usage> V1Cgroup::usage() const {
 // Zombies count until they are reaped, and who has joined another controller's directory and not yet this one is found
 // by remove(), which rmdir refuses while anyone stands in it.
 Result<bool> V1Cgroup::counts_nobody() const {
-  if (directories_.size() < tops_.groups.size()) return false;  // make() did not come to its end
-  const GroupDirectory& pids = directories_[tops_.pids];
-  TRY(const ControlFile current, ControlFile::open(pids.fd.get(), pids.path, "pids.current", O_RDONLY));
-  TRY(const std::uint64_t tasks, current.number());
+  if (!pids_current_) return false;  // make() did not come to its end
+  TRY(const std::uint64_t tasks, pids_current_.number());
   return tasks == 0;
 }
 

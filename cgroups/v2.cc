@@ -41,6 +41,7 @@ class V2Cgroup final : public Cgroup {
   Result<CpuTime> cpu_time() const override;
   Result<Bytes> memory_now() const override;
   Result<CpuUsage> cpu_usage() const override;
+  Status begin() override;
   Result<Usage> usage() const override;
   Status kill() override;
   Status remove() override;
@@ -156,6 +157,14 @@ Result<Usage> V2Cgroup::usage() const {
     usage.processes_peak = static_cast<std::uint32_t>(peak);
   }
   return usage;
+}
+
+// Written to, memory.peak starts anew for the readers of that one open file (Documentation/admin-guide/cgroup-v2.rst).
+Status V2Cgroup::begin() {
+  largest_sample_ = Bytes{0};
+  auto file = ControlFile::open(directory_.fd.get(), directory_.path, "memory.peak", O_RDWR);
+  if (file && file->write("reset")) memory_peak_ = std::move(*file);
+  return {};
 }
 
 Status V2Cgroup::kill() { return directory_.fd ? kill_v2_group(directory_) : Status{}; }

@@ -227,6 +227,18 @@ void add_trace_flags(FlagSet& flags, Options& options) {
       }));
 }
 
+void add_repeat_flags(FlagSet& flags, Options& options) {
+  runner::Request& request = options.request;
+  flags.add(count_flag("repeat",
+                       "run it this often, one after the other, each in a sandbox of its own, with a report each "
+                       "(--json, --report: one a line); the exit status is that of the first that was not ok",
+                       request.repeat, 1, 10'000, "100"));
+  flags.add_switch("fresh-net",
+                   "with --repeat: a network namespace for each, where the runs may share an empty one (as root, "
+                   "with a profile that denies sockets)",
+                   request.fresh_network);
+}
+
 void add_run_flags(FlagSet& flags, Options& options) {
   runner::Request& request = options.request;
   runner::RunLimits& limits = request.limits;

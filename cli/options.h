@@ -30,6 +30,7 @@ void add_source_flags(FlagSet& flags, Options& options);     // --root --fetch -
 void add_toolchain_flags(FlagSet& flags, Options& options);  // --go --tags: which files and modules belong to it
 void add_build_flags(FlagSet& flags, Options& options);      // --symbols --build-…
 void add_trace_flags(FlagSet& flags, Options& options);      // --trace --trace-out --trace-chrome
+void add_repeat_flags(FlagSet& flags, Options& options);     // --repeat --fresh-net
 void add_run_flags(FlagSet& flags, Options& options);        // limits, environment, streams, walls
 
 }  // namespace sandbox_run::cli

@@ -32,11 +32,19 @@ struct OpenedStreams {
 
 Result<OpenedStreams> open_streams(const Options& options) {
   OpenedStreams opened;
+  if (options.standard_input.empty() && options.request.repeat > 1)
+    return input_error(
+        fmt::format("--repeat {}: each run reads its standard input from the start, and ours can be read "
+                    "once only; say --stdin FILE or --stdin none",
+                    options.request.repeat));
   if (options.standard_input.empty()) {
     opened.streams.input = STDIN_FILENO;
   } else if (options.standard_input != "none" && !options.dry_run) {
     auto file = open_path(options.standard_input, O_RDONLY);
     if (!file) return input_error("--stdin: " + file.error().what);
+    if (options.request.repeat > 1 && ::lseek(file->get(), 0, SEEK_SET) != 0)
+      return input_error(errno, fmt::format("--stdin: {} cannot be read again from its start, as --repeat {} asks for",
+                                            options.standard_input, options.request.repeat));
     opened.input_file = std::move(*file);
     opened.streams.input = opened.input_file.get();
   }
@@ -70,7 +78,21 @@ Status check_exports(const Options& options) {
   return {};
 }
 
-using Walk = report::Report (runner::Pipeline::*)(const runner::Request&, const launch::Streams&);
+using Walk = report::Report (runner::Pipeline::*)(const runner::Request&, const launch::Streams&,
+                                                  const runner::Pipeline::ReportSink&);
+
+// The exit status is that of the first run that was not ok.
+int walk_to_the_end(Session& session, Walk method, const Options& options, const launch::Streams& streams) {
+  std::optional<int> first_failure;
+  bool written = true;
+  const auto present = [&](const report::Report& report) {
+    written = session.present(report, options) && written;
+    if (report.verdict != report::Verdict::ok && !first_failure) first_failure = report.exit_status();
+    return written;
+  };
+  present((session.pipeline().*method)(options.request, streams, present));
+  return written ? first_failure.value_or(0) : kOurFailure;
+}
 
 int walk(const std::string& command, Options& options, Walk method) {
   settle_standard_input(options);
@@ -87,8 +109,7 @@ int walk(const std::string& command, Options& options, Walk method) {
     if (!text) return usage_error(command, text.error());
     return write_all(STDOUT_FILENO, *text, "stdout") ? 0 : kOurFailure;
   }
-  report::Report report = ((*session)->pipeline().*method)(options.request, opened->streams);
-  return (*session)->finish(report, options);
+  return walk_to_the_end(**session, method, options, opened->streams);
 }
 
 }  // namespace
@@ -101,6 +122,7 @@ int run_command(const Words& words) {
       "package in one, .go files, '-', a zip, tar, tar.gz, tar.zst or txtar archive, or module@version.");
   flags.take_arguments();
   add_run_flags(flags, options);
+  add_repeat_flags(flags, options);
   add_source_flags(flags, options);
   add_toolchain_flags(flags, options);
   add_build_flags(flags, options);
@@ -135,6 +157,7 @@ int exec_command(const Words& words) {
                 "dynamic one.");
   flags.take_arguments();
   add_run_flags(flags, options);
+  add_repeat_flags(flags, options);
   add_output_flags(flags, options);
   if (auto status = take_line("exec", flags, words, options)) return *status;
   const std::vector<std::string>& sources = options.request.sources;

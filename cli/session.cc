@@ -103,6 +103,15 @@ Result<std::unique_ptr<Session>> Session::open(const Options& options) {
   return session;
 }
 
+// The report of one run is there whole or not at all; those of several come a line at a time, each as its run ends.
+Status Session::write_report(const Options& options, const std::string& object) {
+  if (options.request.repeat == 1) return write_output(options.report_file, object);
+  if (!report_lines_) {
+    TRY(report_lines_, open_output(options.report_file));
+  }
+  return write_all(report_lines_.get(), object, options.report_file);
+}
+
 bool Session::present(const report::Report& report, const Options& options) {
   narrator_.clear();
   if (!options.quiet && !options.json) print_outcome(report, options.verbose);
@@ -112,7 +121,7 @@ bool Session::present(const report::Report& report, const Options& options) {
     const std::string object = report::to_json(report) + "\n";
     if (options.json) TRY_STATUS(write_all(STDOUT_FILENO, object, "stdout"));
     if (options.report_file.empty()) return {};
-    Status replaced = write_output(options.report_file, object);
+    Status replaced = write_report(options, object);
     if (!replaced) replaced.error().what = "--report: " + replaced.error().what;
     return replaced;
   }();

@@ -33,8 +33,11 @@ class Session {
  private:
   explicit Session(Loudness loudness) : narrator_(loudness) {}
 
+  Status write_report(const Options& options, const std::string& object);
+
   TerminalNarrator narrator_;
   UniqueFd signals_;
+  UniqueFd report_lines_;  // --report of several runs, from the first one's end on
   std::string state_directory_;
   std::unique_ptr<runner::Pipeline> pipeline_;
 };

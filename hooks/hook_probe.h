@@ -39,7 +39,8 @@ class HookProbe {
   std::uint64_t counted() const { return words_[kCounted]; }
   std::uint64_t lost() const { return words_[kLost]; }  // counted, and no room to say more of it
 
-  static constexpr std::uint32_t kRingSize = 1 << 20;  // some 26,000 hits between two drains, more than the ring has events
+  static constexpr std::uint32_t kRingSize =
+      1 << 20;  // some 26,000 hits between two drains, more than the ring has events
 
  private:
   enum Word { kCounted, kLost, kWords };

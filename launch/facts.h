@@ -49,6 +49,7 @@ struct Stream {
 
 struct Facts {
   EndedBySupervisor ended = EndedBySupervisor::none;
+  int received_signal = 0;              // the first that we got and passed on, whatever the program made of it
   int cancel_signal = 0;                // what canceled it, if ended is canceled and it was passed on
   std::optional<ProgramStatus> status;  // absent: init did not report (killed with the rest, or itself)
   cgroups::Usage usage;                 // init's share already taken off processes_peak
@@ -61,7 +62,7 @@ struct Facts {
   std::chrono::microseconds prepare_time{0};
   std::chrono::microseconds cleanup_time{0};
   int cgroup_version = 0;
-  std::string network;  // "none/fresh", "loopback/fresh"
+  std::string network;  // "none/fresh", "none/shared-empty", "loopback/fresh", "host"
   std::vector<std::string> weakened;
   std::vector<std::string> hardening;  // what was in force, in a fixed order
 };

@@ -14,8 +14,8 @@
 
 #include "base/files.h"
 #include "launch/init_image.h"
-#include "launch/launch.h"
-#include "launch/live_sandbox.h"
+#include "launch/launched_sandbox.h"
+#include "launch/pool.h"
 #include "launch/steps_error.h"
 #include "namespaces/id_map.h"
 
@@ -38,42 +38,6 @@ SlotTable& slots() {
 
 bool g_rootless = false;  // set once, before the first sandbox
 
-class LaunchedSandbox final : public Sandbox {
- public:
-  explicit LaunchedSandbox(std::unique_ptr<LiveSandbox> sandbox) : sandbox_(std::move(sandbox)) {}
-
-  Status start(const Program& program, const Streams& streams, RunObserver* observer) override {
-    if (!sandbox_ || started_) return self_error("a sandbox is started once");
-    streams_ = streams;
-    observer_ = observer;
-    start_ = std::chrono::steady_clock::now();
-    if (auto released = release_program(*sandbox_, program, streams, observer); !released) {
-      sandbox_.reset();
-      return released;
-    }
-    started_ = true;
-    return {};
-  }
-
-  Result<Facts> wait(int cancel_fd) override {
-    if (!sandbox_ || !started_) return self_error("a sandbox is waited for once, after its start");
-    auto facts = supervise(*sandbox_, streams_, start_, cancel_fd, observer_);
-    scratch_ = std::move(sandbox_->scratch);
-    sandbox_.reset();
-    return facts;
-  }
-
-  int scratch() const override { return scratch_.get(); }
-
- private:
-  std::unique_ptr<LiveSandbox> sandbox_;
-  UniqueFd scratch_;
-  Streams streams_;
-  RunObserver* observer_ = nullptr;
-  std::chrono::steady_clock::time_point start_;
-  bool started_ = false;
-};
-
 class LocalHost final : public Host {
  public:
   explicit LocalHost(HostState state) : state_(std::move(state)) {}
@@ -83,6 +47,11 @@ class LocalHost final : public Host {
   Result<std::unique_ptr<Sandbox>> prepare(const Plan& plan, const std::function<Status()>& meanwhile) override {
     TRY(std::unique_ptr<LiveSandbox> sandbox, prepare_sandbox(state_, plan, meanwhile));
     return std::unique_ptr<Sandbox>(std::make_unique<LaunchedSandbox>(std::move(sandbox)));
+  }
+
+  Result<std::unique_ptr<Pool>> pool(const Plan& plan, const PoolSize& size) override {
+    TRY(std::unique_ptr<LocalPool> pool, LocalPool::open(state_, plan, size));
+    return std::unique_ptr<Pool>(std::move(pool));
   }
 
  private:

@@ -2,6 +2,7 @@
 // the rest, wait() supervises to the end. A prepared sandbox is used once.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 
@@ -26,6 +27,26 @@ class Sandbox {
   virtual int scratch() const = 0;
 };
 
+struct PoolSize {
+  unsigned ahead = 1;                // how many wait prepared, at most
+  std::uint64_t total = UINT64_MAX;  // how many there will be at most
+};
+
+// Sandboxes of one plan, prepared on a thread of the pool's before there is a program for them; launch/pool.cc has how.
+// The clocks and counters of a run begin at its start(), however long it waited.
+// Thread: any; each sandbox is its taker's. REQUIRES: it outlives the sandboxes that it hands out.
+class Pool {
+ public:
+  virtual ~Pool() = default;  // ends and removes every sandbox that nobody took; waits for that
+  // One that nobody else gets and that stands paused at this moment; waits where none does yet. What the taken one
+  // leaves behind is removed by the pool's thread after wait().
+  // Fails with: what preparing failed with; a later call tries again.
+  virtual Result<std::unique_ptr<Sandbox>> take() = 0;
+  virtual unsigned prepared() const = 0;
+  // As the destructor, and says what could not be removed. Nothing can be taken afterwards.
+  virtual Status close() = 0;
+};
+
 // What the host gives, opened once and shared by all launches of a process.
 class Host {
  public:
@@ -41,6 +62,8 @@ class Host {
   // what `meanwhile` fails with.
   virtual Result<std::unique_ptr<Sandbox>> prepare(const Plan& plan,
                                                    const std::function<Status()>& meanwhile = nullptr) = 0;
+  // Ids of its sandboxes are the plan's and a number. REQUIRES: the host outlives it.
+  virtual Result<std::unique_ptr<Pool>> pool(const Plan& plan, const PoolSize& size) = 0;
 };
 
 // Text of the plan and of every launch step in order, for --dry-run and golden tests. Fails as plan_mounts() does.

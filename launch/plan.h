@@ -80,6 +80,9 @@ struct Plan {
   bool base_tree = true;
   std::string working_directory = "/work";
   Network network = Network::none;
+  // A pool of root's may give its sandboxes one never-configured network namespace together, where the filter lets no
+  // socket be made (shares_network); else, and without a pool, each has a fresh one.
+  bool may_share_network = false;
   Rlimits rlimits;
   cgroups::Limits cgroup;  // processes: the program's own; launch adds init
   Bytes memory;            // what the program may use apart from scratch; cgroup.memory = memory + scratch

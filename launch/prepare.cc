@@ -92,9 +92,10 @@ Status make_cgroup(LiveSandbox& sandbox, cgroups::Hierarchy* hierarchy) {
 }
 
 // User and pid come with the clone, cgroup after joining.
-std::uint64_t entered_namespaces(const Plan& plan) {
+std::uint64_t entered_namespaces(const LiveSandbox& sandbox) {
+  const Plan& plan = sandbox.plan;
   std::uint64_t flags = CLONE_NEWNS;
-  if (!gives_up(plan, Wall::network)) flags |= CLONE_NEWNET;
+  if (!gives_up(plan, Wall::network) && !sandbox.shared_network) flags |= CLONE_NEWNET;
   if (!gives_up(plan, Wall::ipc)) flags |= CLONE_NEWIPC;
   if (!gives_up(plan, Wall::uts)) flags |= CLONE_NEWUTS;
   return flags;
@@ -108,7 +109,7 @@ Result<pid_t> clone_init(LiveSandbox& sandbox) {
   sandbox.control.reset(ends[0]);
   const UniqueFd theirs(ends[1]);
   EntryArguments& entry = sandbox.entry;
-  entry.namespaces = entered_namespaces(sandbox.plan);
+  entry.namespaces = entered_namespaces(sandbox);
   entry.control = theirs.get();
   entry.init_file = sandbox.host.init_file.get();
   for (Step step : {Step::namespace_enter, Step::init_capabilities, Step::init_exec}) {
@@ -286,13 +287,36 @@ Status furnish(LiveSandbox& sandbox, const MountPlan& mounts, pid_t child, const
   return receive_report(sandbox);
 }
 
+// Fresh namespaces come from a call that succeeded; a shared one comes from a flag that was left out, so it is looked
+// at.
+Status verify_network(const LiveSandbox& sandbox, const namespaces::EmptyNetwork* shared) {
+  TRY_STATUS(injected(sandbox.plan, Step::network_verify));
+  if (gives_up(sandbox.plan, Wall::network)) return {};
+  const auto program = static_cast<pid_t>(sandbox.pause->pid);
+  if (shared != nullptr) {
+    if (auto verified = shared->verify(program); !verified)
+      return in_step(Step::network_verify, std::move(verified).error());
+    return {};
+  }
+  auto ours = namespaces::own_network();
+  if (!ours) return in_step(Step::network_verify, std::move(ours).error());
+  auto theirs = namespaces::network_of(program);
+  if (!theirs) return in_step(Step::network_verify, std::move(theirs).error());
+  if (*ours == *theirs)
+    return step_error(Step::network_verify, EEXIST, "the program is in the supervisor's own network");
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<LiveSandbox>> prepare_sandbox(const HostState& host, const Plan& plan,
-                                                     const std::function<Status()>& meanwhile) {
+                                                     const std::function<Status()>& meanwhile,
+                                                     const PoolMembership* pool) {
   const auto begin = std::chrono::steady_clock::now();
   TRY_STATUS(check_names(plan));
   TRY(std::unique_ptr<LiveSandbox> sandbox, allocate(host, plan));
+  if (pool != nullptr && pool->network != nullptr) sandbox->shared_network = pool->network->identity();
+  sandbox->removed_later = pool != nullptr;
   TRY(const MountPlan mounts, plan_mounts(sandbox->plan));
   const bool begins_in_group = host.hierarchy != nullptr && host.hierarchy->version() == 2;
   if (begins_in_group) TRY_STATUS(make_cgroup(*sandbox, host.hierarchy.get()));
@@ -304,9 +328,12 @@ Result<std::unique_ptr<LiveSandbox>> prepare_sandbox(const HostState& host, cons
   }
   sandbox->control.reset();
   sandbox->exchange.close_fd();
-  if (sandbox->cgroup) {
-    TRY(sandbox->set_up_usage, sandbox->cgroup->cpu_usage());
-  }
+  TRY_STATUS(settle(*sandbox));
+  TRY_STATUS(verify_network(*sandbox, pool != nullptr ? pool->network : nullptr));
+  // Without it (another /proc, a kernel that refuses) the mounts go with init, which is only slower.
+  if (pool != nullptr)
+    sandbox->mount_namespace.reset(
+        ::open(fmt::format("/proc/{}/ns/mnt", sandbox->pause->pid).c_str(), O_RDONLY | O_CLOEXEC));
   sandbox->prepare_time =
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);
   return sandbox;

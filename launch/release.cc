@@ -1,4 +1,4 @@
-// start(): the paused call of pid 2 becomes the program's exec.
+// The pause: its reception, which is the end of prepare(), and start(), in which it becomes the program's exec.
 #include <fcntl.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -90,7 +90,25 @@ Status answer_pause(const LiveSandbox& sandbox, std::uint64_t id) {
 
 }  // namespace
 
-Status release_program(LiveSandbox& sandbox, const Program& program, const Streams& streams, RunObserver* observer) {
+Status settle(LiveSandbox& sandbox) {
+  TRY(sandbox.pause, receive_pause(sandbox));
+  // In the supervisor's own pid namespace; the task cannot be gone, for it stands in the call.
+  sandbox.program.reset(static_cast<int>(::syscall(SYS_pidfd_open, sandbox.pause->pid, 0)));
+  if (!sandbox.program) return step_error(Step::program_pause, errno, "pidfd of the program");
+  if (!sandbox.cgroup) return {};
+  TRY(sandbox.set_up_usage, sandbox.cgroup->cpu_usage());
+  return sandbox.cgroup->begin();
+}
+
+bool is_paused(const LiveSandbox& sandbox) {
+  pollfd entries[2] = {{sandbox.init.get(), POLLIN, 0}, {sandbox.program.get(), POLLIN, 0}};
+  if (!sandbox.pause || ::poll(entries, 2, 0) != 0) return false;
+  std::uint64_t id = sandbox.pause->id;
+  return ::ioctl(sandbox.listener.get(), SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+}
+
+Result<std::chrono::steady_clock::time_point> release_program(LiveSandbox& sandbox, const Program& program,
+                                                              const Streams& streams, RunObserver* observer) {
   TRY_STATUS(injected(sandbox.plan, Step::program_arguments));
   if (program.descriptors.size() > kProgramDescriptor - kFirstGivenDescriptor)
     return self_error("more descriptors for a program than its launch can number");
@@ -98,20 +116,19 @@ Status release_program(LiveSandbox& sandbox, const Program& program, const Strea
   auto written = sandbox.exchange.write_program(program.argv, program.environment);
   if (!written) return in_step(Step::program_arguments, std::move(written).error());
   TRY(sandbox.executable, sealed_program(program.executable));
-  TRY(const seccomp_notif request, receive_pause(sandbox));
-  // In the supervisor's own pid namespace; the task cannot be gone, for it stands in the call.
-  sandbox.program.reset(static_cast<int>(::syscall(SYS_pidfd_open, request.pid, 0)));
-  if (!sandbox.program) return step_error(Step::program_add, errno, "pidfd of the program");
+  const std::uint64_t call = sandbox.pause->id;
   TRY_STATUS(injected(sandbox.plan, Step::program_add));
-  if (streams.merge) TRY_STATUS(add_descriptor(sandbox, request.id, sandbox.stdout_write.get(), STDERR_FILENO, 0));
-  TRY_STATUS(add_descriptor(sandbox, request.id, sandbox.executable.get(), kProgramDescriptor, O_CLOEXEC));
+  if (streams.merge) TRY_STATUS(add_descriptor(sandbox, call, sandbox.stdout_write.get(), STDERR_FILENO, 0));
+  TRY_STATUS(add_descriptor(sandbox, call, sandbox.executable.get(), kProgramDescriptor, O_CLOEXEC));
   for (std::size_t i = 0; i < program.descriptors.size(); ++i)
-    TRY_STATUS(
-        add_descriptor(sandbox, request.id, program.descriptors[i], kFirstGivenDescriptor + static_cast<int>(i), 0));
+    TRY_STATUS(add_descriptor(sandbox, call, program.descriptors[i], kFirstGivenDescriptor + static_cast<int>(i), 0));
   sandbox.stdout_write.reset();
   if (observer != nullptr)
-    TRY_STATUS(observer->about_to_start(static_cast<pid_t>(request.pid), sandbox.executable.get()));
-  return answer_pause(sandbox, request.id);
+    TRY_STATUS(observer->about_to_start(static_cast<pid_t>(sandbox.pause->pid), sandbox.executable.get()));
+  sandbox.pause.reset();
+  const auto start = std::chrono::steady_clock::now();
+  TRY_STATUS(answer_pause(sandbox, call));
+  return start;
 }
 
 }  // namespace sandbox_run::launch

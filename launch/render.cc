@@ -82,7 +82,8 @@ Result<std::string> render(const Plan& plan) {
   text += fmt::format("network     {}\ndirectory   {}\nweakened    {}\nrequired    {}\n",
                       gives_up(plan, Wall::network)       ? "the host's"
                       : plan.network == Network::loopback ? "loopback, fresh"
-                                                          : "none, fresh",
+                      : shares_network(plan) ? "none, an empty one that the runs share (without root, fresh)"
+                                             : "none, fresh",
                       plan.working_directory,
                       plan.weaken.empty() ? "nothing" : fmt::format("{}", fmt::join(plan.weaken, ", ")),
                       plan.require.empty() ? "nothing" : fmt::format("{}", fmt::join(plan.require, ", ")));

@@ -204,6 +204,15 @@ bool gives_up(const Plan& plan, Wall wall) {
   return std::find(plan.weaken.begin(), plan.weaken.end(), name_of(wall)) != plan.weaken.end();
 }
 
+bool shares_network(const Plan& plan) {
+  using seccomp_profiles::never_allows_sockets;
+  if (!plan.may_share_network || plan.network != Network::none) return false;
+  if (gives_up(plan, Wall::network) || gives_up(plan, Wall::seccomp)) return false;
+  // A call that is handed over to be watched is answered as the profile's own filter says.
+  const bool watched = !plan.watched.program.empty();
+  return never_allows_sockets(plan.filter) && (!watched || never_allows_sockets(plan.watched));
+}
+
 Status check_names(const Plan& plan) {
   auto check = [](const std::vector<std::string>& given, const auto& known, const char* what) -> Status {
     for (const std::string& name : given)

@@ -41,6 +41,10 @@ struct LoweringFacts {
 std::vector<ScriptRow> lower(const Plan& plan, const MountPlan& mounts, const LoweringFacts& facts);
 
 bool gives_up(const Plan& plan, Wall wall);
+// Whether sandboxes of this plan may have one empty network namespace together: the plan lets them, no wall that this
+// rests on is given up, and the filter provably lets no socket be made, without which an abstract one would be a way
+// from one to the other.
+bool shares_network(const Plan& plan);
 // Fails with: Fault::input on a name in `weaken` or `require` that is none, listing the names there are.
 Status check_names(const Plan& plan);
 // Fails with: Fault::host where a hardening that the plan requires has no row, for the host has not got it at all.

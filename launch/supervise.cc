@@ -69,7 +69,7 @@ class Supervision {
         output_(std::move(sandbox.stdout_read), streams.output, streams.capture),
         error_(std::move(sandbox.stderr_read), streams.error, streams.capture),
         input_(std::move(sandbox.stdin_write), streams.input),
-        next_cpu_look_(start),
+        next_cpu_look_(start + std::max(kShortestLook, plan_.cpu_time.value / sandbox.host.processors)),
         next_memory_look_(start + kMemoryLookShortest) {}
 
   Result<Facts> run();
@@ -307,8 +307,7 @@ Status Supervision::collect(Facts& facts) {
   facts.usage.user.value = std::max(facts.usage.user.value - before.user.value, microseconds::zero());
   facts.usage.system.value = std::max(facts.usage.system.value - before.system.value, microseconds::zero());
   if (facts.usage.processes_peak > 0) --facts.usage.processes_peak;  // init
-  TRY_STATUS(sandbox_.cgroup->remove());
-  return {};
+  return sandbox_.removed_later ? Status{} : sandbox_.cgroup->remove();
 }
 
 // After a good end nobody looks: it would cost every run a walk to learn what changes no verdict.
@@ -345,6 +344,7 @@ Result<Facts> Supervision::run() {
       facts.status->signal == cancel_signal_)
     ended_ = EndedBySupervisor::canceled;
   facts.ended = ended_;
+  facts.received_signal = cancel_signal_;
   facts.cancel_signal = ended_ == EndedBySupervisor::canceled ? cancel_signal_ : 0;
   facts.file_size_hit = reached_file_size(facts.status);
   facts.stdout_stream = output_.take();
@@ -353,6 +353,7 @@ Result<Facts> Supervision::run() {
   facts.prepare_time = sandbox_.prepare_time;
   facts.cgroup_version = sandbox_.cgroup ? sandbox_.host.hierarchy->version() : 0;
   facts.network = gives_up(plan_, Wall::network)       ? "host"
+                  : sandbox_.shared_network            ? "none/shared-empty"
                   : plan_.network == Network::loopback ? "loopback/fresh"
                                                        : "none/fresh";
   facts.weakened = plan_.weaken;

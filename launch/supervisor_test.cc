@@ -85,6 +85,32 @@ TEST_F(Supervisor, WithoutRootTheSameWallsHold) {
   EXPECT_STREQ(text, "uid 1000 gid 1000 pid 2 ppid 1 host sandbox cwd /work blocked 0\n");
 }
 
+// A pool has a thread of its own: a clone with CLONE_NEWUSER does not mind, and Host::open() has its unshare(2) behind
+// it.
+TEST_F(Supervisor, WithoutRootAPoolPreparesAndEachHasAFreshNetwork) {
+  Plan sharing = with(plan(), "cgroup");
+  sharing.may_share_network = true;
+  const pid_t child = in_child([&]() -> std::string {
+    if (::setresgid(54321, 54321, 54321) != 0 || ::setresuid(54321, 54321, 54321) != 0) return "ids";
+    ::prctl(PR_SET_DUMPABLE, 1);  // as after an exec by that user
+    auto own = Host::open();
+    if (!own) return own.error().what;
+    auto pool = own.value()->pool(sharing, {2, 3});
+    if (!pool) return pool.error().what;
+    for (int run = 0; run < 3; ++run) {
+      auto sandbox = pool.value()->take();
+      if (!sandbox) return sandbox.error().what;
+      if (!sandbox.value()->start({payload(), {"payload", "exit", "0"}, {}}, captured())) return "no start";
+      auto facts = sandbox.value()->wait(-1);
+      if (!facts) return facts.error().what;
+      if (!succeeded(*facts) || facts->network != "none/fresh") return "wrong end, or network " + facts->network;
+    }
+    auto closed = pool.value()->close();
+    return closed ? "" : closed.error().what;
+  });
+  EXPECT_EQ(exit_status(child), 0);
+}
+
 TEST_F(Supervisor, ManySandboxesAtOnceKeepTheirEndsApart) {
   std::vector<std::thread> threads;
   std::vector<int> codes(12, -1);

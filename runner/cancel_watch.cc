@@ -29,6 +29,12 @@ void watch(int cancel_fd, int stop_fd, const std::function<void(int)>& on_cancel
 
 }  // namespace
 
+int take_signal(int cancel_fd) {
+  signalfd_siginfo info{};
+  if (cancel_fd < 0 || ::read(cancel_fd, &info, sizeof info) != sizeof info) return 0;  // it is non-blocking
+  return static_cast<int>(info.ssi_signo);
+}
+
 Result<CancelWatch> CancelWatch::start(int cancel_fd, std::function<void(int signal)> on_cancel) {
   CancelWatch self;
   if (cancel_fd < 0) return self;

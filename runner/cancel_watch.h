@@ -10,6 +10,9 @@
 
 namespace sandbox_run::runner {
 
+// The first signal that waits in the descriptor, taken out of it; 0: none does.
+int take_signal(int cancel_fd);
+
 class CancelWatch {
  public:
   // `cancel_fd`: a non-blocking signalfd, borrowed; -1: nothing is watched.

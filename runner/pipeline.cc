@@ -39,6 +39,9 @@ using report::Verdict;
 
 namespace {
 
+// One that waits while another runs is what hides the preparing; a second is for runs shorter than that takes.
+constexpr unsigned kPreparedAhead = 2;
+
 // 16 hexadecimal digits from the kernel's random source: a report's id and a run's name.
 std::string random_id() {
   std::uint64_t bits = 0;
@@ -99,7 +102,8 @@ Status check_build_output(const std::string& path) {
 
 class Pipeline::Road {
  public:
-  Road(Pipeline& pipeline, const Request& request) : pipeline_(pipeline), request_(request) {
+  Road(Pipeline& pipeline, const Request& request, const ReportSink& others = nullptr)
+      : pipeline_(pipeline), request_(request), others_(others) {
     report_.id = random_id();
     report_.limits = limits_section(request);
     report_.sandbox.profile = request.profile;
@@ -150,11 +154,7 @@ class Pipeline::Road {
     TRY_STATUS(launch(std::filesystem::path(file.path).filename().string(), "", ".", streams,
                       [&] { return take_executable(file); }));
     // Hashing a program takes longer than launching it, so it waits until the run is over and somebody wants it.
-    if (request_.hash_program) {
-      TRY(std::string bytes, read_whole(program_.get(), report_.build->binary));
-      report_.build->binary_sha256 = sha256(bytes).hex();
-    }
-    return {};
+    return request_.repeat == 1 ? hash_program() : Status{};
   }
 
   Status build_to(const std::string& output) {
@@ -412,6 +412,13 @@ class Pipeline::Road {
     return bytes;
   }
 
+  Status hash_program() {
+    if (!request_.hash_program || !report_.build->binary_sha256.empty()) return {};
+    TRY(std::string bytes, read_whole(program_.get(), report_.build->binary));
+    report_.build->binary_sha256 = sha256(bytes).hex();
+    return {};
+  }
+
   // The copy takes about as long as init takes for its script, so the two happen side by side.
   Status take_executable(const ingest::ExecutableFile& file) {
     report_.stage = Stage::ingest;
@@ -442,21 +449,63 @@ class Pipeline::Road {
     TRY(launch::Plan plan, plan_for(request_, report_.id, source_path, package));
     TRY_STATUS(watch_calls(request_, plan));
     TRY(launch::Host * walls, host());
+    if (request_.repeat > 1) return launch_each(*walls, plan, name, streams, take_program);
     TRY(std::unique_ptr<launch::Sandbox> sandbox, timed("prepare", [&] { return walls->prepare(plan, take_program); }));
+    return run_in(*sandbox, name, streams);
+  }
+
+  // One artifact, many runs: while one runs, the next one's sandbox is prepared. What the runs have in common is in
+  // each report.
+  Status launch_each(launch::Host& walls, const launch::Plan& plan, const std::string& name,
+                     const launch::Streams& streams, const std::function<Status()>& take_program) {
+    TRY(const std::unique_ptr<launch::Pool> pool,
+        walls.pool(plan, {.ahead = kPreparedAhead, .total = request_.repeat}));
+    if (take_program) TRY_STATUS(take_program());
+    TRY_STATUS(hash_program());
+    const Report common = report_;
+    for (std::uint32_t ended = 0; ended < request_.repeat; ++ended) {
+      int signal = take_signal(pipeline_.cancel_fd_);
+      if (ended > 0) {
+        if (signal == 0) signal = report_.facts.received_signal;
+        if (report_.verdict == Verdict::canceled) break;
+        const bool go_on = others_ && others_(report_);
+        begin_report(common);
+        if (!go_on) return host_error(fmt::format("stopped: nobody takes the report of run {}", ended));
+      }
+      if (signal != 0)
+        return Error{Fault::host, ECANCELED,
+                     fmt::format("canceled by {} when {} of {} runs had ended", report::signal_name(signal), ended,
+                                 request_.repeat)};
+      if (streams.input >= 0 && ::lseek(streams.input, 0, SEEK_SET) != 0)
+        return host_error(errno, "cannot read standard input again from its start");
+      TRY(const std::unique_ptr<launch::Sandbox> sandbox, timed("prepare", [&] { return pool->take(); }));
+      TRY_STATUS(run_in(*sandbox, name, streams));
+    }
+    return pool->close();
+  }
+
+  void begin_report(const Report& common) {
+    report_ = common;
+    report_.id = random_id();
+    report_.timeline.clear();
+    begin_ = Clock::now();
+  }
+
+  Status run_in(launch::Sandbox& sandbox, const std::string& name, const launch::Streams& streams) {
     launch::Program what{.executable = program_.get(), .argv = {name}, .environment = environment_of(request_)};
     what.argv.insert(what.argv.end(), request_.arguments.begin(), request_.arguments.end());
     TRY(const std::unique_ptr<TracedRun> traced, trace_run(what));
     TRY(report_.facts, timed("run", [&]() -> Result<launch::Facts> {
-          TRY_STATUS(sandbox->start(what, streams, traced.get()));
+          TRY_STATUS(sandbox.start(what, streams, traced.get()));
           // The sandbox has a descriptor of its own, and gives it up as soon as it can.
-          if (!request_.hash_program) program_.reset();
-          return sandbox->wait(pipeline_.cancel_fd_);
+          if (!request_.hash_program && request_.repeat == 1) program_.reset();
+          return sandbox.wait(pipeline_.cancel_fd_);
         }));
     if (traced) {
       TRY(report_.trace, traced->finish());
     }
     judge();
-    note(report::Note::About::collection, collect(request_.collect, sandbox->scratch(), request_.limits.scratch));
+    note(report::Note::About::collection, collect(request_.collect, sandbox.scratch(), request_.limits.scratch));
     return {};
   }
 
@@ -496,6 +545,7 @@ class Pipeline::Road {
 
   Pipeline& pipeline_;
   const Request& request_;
+  const ReportSink others_;
   Report report_;
   UniqueFd program_;  // what is launched: a sealed memory file
   bool streams_merged_ = false;
@@ -508,14 +558,14 @@ class Pipeline::Road {
   std::unique_ptr<launch::Host> host_;
 };
 
-Report Pipeline::run(const Request& request, const launch::Streams& streams) {
-  Road road(*this, request);
+Report Pipeline::run(const Request& request, const launch::Streams& streams, const ReportSink& others) {
+  Road road(*this, request, others);
   if (Status status = road.run(streams); !status) road.stopped_by(status.error());
   return road.take_report();
 }
 
-Report Pipeline::exec(const Request& request, const launch::Streams& streams) {
-  Road road(*this, request);
+Report Pipeline::exec(const Request& request, const launch::Streams& streams, const ReportSink& others) {
+  Road road(*this, request, others);
   if (Status status = road.exec(streams); !status) road.stopped_by(status.error());
   return road.take_report();
 }
@@ -542,6 +592,7 @@ Result<std::string> Pipeline::ask_rewriter(const Request& request, const std::ve
 
 Status Pipeline::check(const Request& request) {
   TRY_STATUS(check_mounts(request));
+  TRY_STATUS(check_repeat(request));
   TRY(launch::Plan plan, plan_for(request, "check", "", "."));
   if (auto mounts = launch::plan_mounts(plan); !mounts) return mounts.error();
   return launch::check_names(plan);

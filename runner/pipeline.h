@@ -24,11 +24,16 @@ class Pipeline {
   // Called on another thread when a stage that cannot be stopped half-way is canceled; the process then ends.
   void on_cancel(std::function<void(const report::Report&)> call) { on_cancel_ = std::move(call); }
 
-  // Source → verified tree → artifact → walls → report. Whatever goes wrong is in the report, never an Error.
-  report::Report run(const Request& request, const launch::Streams& streams);
+  // Takes the report of a run that others follow, as soon as it has ended; false: no other is wanted.
+  using ReportSink = std::function<bool(const report::Report&)>;
+
+  // Source → verified tree → artifact → walls → report. Whatever goes wrong is in the report, never an Error. Where
+  // request.repeat asks for several runs, the answer is the last one's report, and `others` gets those before it. A
+  // signal ends them all; streams.input is then read from its start by each.
+  report::Report run(const Request& request, const launch::Streams& streams, const ReportSink& others = nullptr);
 
   // A prebuilt executable, through the walls only.
-  report::Report exec(const Request& request, const launch::Streams& streams);
+  report::Report exec(const Request& request, const launch::Streams& streams, const ReportSink& others = nullptr);
 
   // As far as the artifact, which is written to `output` (mode 0755) if the build succeeds.
   report::Report build(const Request& request, const std::string& output);

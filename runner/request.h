@@ -75,6 +75,8 @@ struct Request {
   std::vector<std::string> require;
   RunLimits limits;
   Bytes capture{1ull << 20};
+  std::uint32_t repeat = 1;             // runs of the one artifact, one after the other, each in a sandbox of its own
+  bool fresh_network = false;           // for each of them, even where they could share an empty one
   std::optional<hooks::RuleSet> trace;  // build these hooks in, and trace the run
   TraceProbes trace_probes = TraceProbes::automatic;
   bool hash_program = false;  // exec: the report is to hold the executable's SHA-256

@@ -123,6 +123,20 @@ Status check_mounts(const Request& request) {
   return {};
 }
 
+Status check_repeat(const Request& request) {
+  if (request.repeat == 1) return {};
+  const std::string runs = fmt::format("--repeat {}", request.repeat);
+  if (!request.collect.empty())
+    return input_error(runs +
+                       ": --out would have each run write over what the one before it left; take --out with one "
+                       "run at a time");
+  if (request.trace)
+    return input_error(runs +
+                       ": a trace is one run's, as are the files it goes to and what 'sandbox-run trace attach' "
+                       "names; take --trace with one run at a time");
+  return {};
+}
+
 Result<launch::Plan> plan_for(const Request& request, const std::string& id, const std::string& source_path,
                               const std::string& package) {
   launch::Plan plan;
@@ -133,6 +147,7 @@ Result<launch::Plan> plan_for(const Request& request, const std::string& id, con
   plan.on_denied = request.on_denied;
   plan.proc = request.proc;
   plan.network = request.network;
+  plan.may_share_network = request.repeat > 1 && !request.fresh_network;
   plan.rlimits.open_files = request.limits.open_files;
   plan.rlimits.file_size = request.limits.scratch;
   plan.memory = request.limits.memory;

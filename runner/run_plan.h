@@ -32,6 +32,9 @@ bool shows_source(const Request& request);
 // Fails with: Fault::input where a mount would have to stand in the source, in which no mount point can be made.
 Status check_mounts(const Request& request);
 
+// Fails with: Fault::input where what is asked for can be had of a single run only, and there are to be more.
+Status check_repeat(const Request& request);
+
 // `source_path`: the snapshot's host path where the source is to be seen (--with-source, test), or empty.
 // `package`: "." or "./cmd/x", where a test runs. Fails with: Fault::input on an unknown or malformed profile.
 Result<launch::Plan> plan_for(const Request& request, const std::string& id, const std::string& source_path,

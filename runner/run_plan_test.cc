@@ -92,5 +92,33 @@ TEST(RunPlan, AnUnknownProfileIsTheCallersFault) {
   EXPECT_EQ(plan.error().fault, Fault::input);
 }
 
+TEST(Repeat, WhatIsOneRunsIsRefusedForSeveralAndFineForOne) {
+  Request collecting, traced;
+  collecting.collect.push_back({"*.png", "results"});
+  traced.trace.emplace();
+  for (Request* request : {&collecting, &traced}) {
+    EXPECT_OK(check_repeat(*request));
+    request->repeat = 2;
+    const Status refused = check_repeat(*request);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().fault, Fault::input);
+    EXPECT_THAT(refused.error().what, testing::HasSubstr("--repeat 2: "));
+  }
+}
+
+TEST(Repeat, OnlySeveralRunsMayShareANetworkAndNotWhereEachIsToHaveAFreshOne) {
+  Request request;
+  const auto may_share = [&] {
+    auto plan = plan_for(request, "id", "", ".");
+    EXPECT_OK(plan);
+    return plan && plan->may_share_network;
+  };
+  EXPECT_FALSE(may_share());
+  request.repeat = 2;
+  EXPECT_TRUE(may_share());
+  request.fresh_network = true;
+  EXPECT_FALSE(may_share());
+}
+
 }  // namespace
 }  // namespace sandbox_run::runner

@@ -5,6 +5,7 @@
 #include <linux/seccomp.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,15 @@ std::uint32_t evaluate(const Filter& filter, const seccomp_data& data);
 
 // Whether a native call with zero arguments goes to the listener.
 bool hands_over(const Filter& filter, int number);
+
+// Whether no call with this architecture word and number gets through, whatever its arguments are, or without a number
+// no call of that architecture at all: every way the program can go then ends in an errno, a notification or death. A
+// proof: what is not known of a call is taken to send a jump both ways.
+bool never_allows(const Filter& filter, std::uint32_t arch, std::optional<std::uint32_t> number);
+
+// Whether no program under this filter can make a socket: by socket, socketpair or an io_uring (IORING_OP_SOCKET), in
+// the native, the x32 or the i386 way to call.
+bool never_allows_sockets(const Filter& filter);
 
 // "openat" for (AUDIT_ARCH_X86_64, 257); empty for an unknown number. `arch` is an AUDIT_ARCH_* word.
 std::string syscall_name(std::uint32_t arch, int number);

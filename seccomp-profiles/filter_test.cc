@@ -484,5 +484,76 @@ TEST(WithoutListener, ReplacesNotificationsAndNothingElse) {
   }
 }
 
+Filter compiled(const std::string& text) {
+  auto profile = Profile::parse("# test: for a test\n" + text, "test");
+  EXPECT_OK(profile);
+  auto filter = compile(*profile);
+  EXPECT_OK(filter);
+  return *filter;
+}
+
+TEST(NeverAllows, BuiltinProfilesWithoutANetworkMakeNoSocketAndTheOneForLoopbackDoes) {
+  for (const char* name : {"go-run", "generic", "go-build"})
+    EXPECT_TRUE(never_allows_sockets(*builtin_filter(name))) << name;
+  EXPECT_FALSE(never_allows_sockets(*builtin_filter("go-run-loopback")));
+}
+
+TEST(NeverAllows, OneArgumentThatGetsThroughIsEnough) {
+  const std::string base = "allow read # why\n";
+  EXPECT_TRUE(never_allows_sockets(compiled(base)));
+  for (const char* rule :
+       {"allow socket domain==1 & type==SOCK_STREAM & protocol==0", "allow socketpair", "allow io_uring_setup"})
+    EXPECT_FALSE(never_allows_sockets(compiled(base + rule + " # why\n"))) << rule;
+  EXPECT_TRUE(never_allows_sockets(compiled(base + "quiet socket EACCES # why\n")))
+      << "refused without a word is refused";
+}
+
+// What zero arguments say is not what all say: the reason for a proof.
+TEST(NeverAllows, SeesWhatACallWithZeroArgumentsDoesNot) {
+  const Filter filter =
+      compiled("allow read # why\nallow socket domain==AF_INET6 & type==SOCK_STREAM & protocol==0 # why\n");
+  EXPECT_EQ(evaluate(filter, call(SYS_socket)), kNotify);
+  EXPECT_FALSE(never_allows(filter, AUDIT_ARCH_X86_64, SYS_socket));
+  EXPECT_TRUE(never_allows(filter, AUDIT_ARCH_X86_64, SYS_socketpair));
+}
+
+TEST(NeverAllows, OtherWaysToCallCount) {
+  const std::uint32_t nr = offsetof(seccomp_data, nr), arch = offsetof(seccomp_data, arch);
+  const sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW), deny = BPF_STMT(BPF_RET | BPF_K, kNotify);
+  const sock_filter log = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_LOG);
+  EXPECT_TRUE(never_allows_sockets({{deny}}));
+  EXPECT_FALSE(never_allows_sockets({{allow}}));
+  EXPECT_FALSE(never_allows_sockets({{log}})) << "logged is allowed";
+  EXPECT_FALSE(never_allows_sockets({{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, nr)}})) << "runs off its end";
+  EXPECT_FALSE(never_allows_sockets({{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, arch),
+                                      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_I386, 0, 1), allow, deny}}));
+  EXPECT_FALSE(
+      never_allows_sockets({{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, nr),
+                             BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket | 0x40000000, 0, 1), allow, deny}}));
+  EXPECT_FALSE(
+      never_allows_sockets({{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, nr), BPF_STMT(BPF_ST, 0), BPF_STMT(BPF_LD | BPF_MEM, 0),
+                             BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 1), allow, deny}}))
+      << "what went through memory is not known";
+}
+
+// The proof against the interpreter: where it says never, no call that is tried gets through.
+TEST(NeverAllows, AgreesWithTheInterpreter) {
+  std::mt19937_64 random(1);
+  for (const char* name : {"go-run", "generic", "go-run-loopback", "go-build"}) {
+    const Filter& filter = *builtin_filter(name);
+    int proven = 0;
+    for (int number = 0; number < 460; ++number) {
+      if (!never_allows(filter, AUDIT_ARCH_X86_64, static_cast<std::uint32_t>(number))) continue;
+      ++proven;
+      for (int attempt = 0; attempt < 50; ++attempt) {
+        std::vector<std::uint64_t> arguments(6);
+        for (std::uint64_t& argument : arguments) argument = random() % 2 ? random() % 16 : random();
+        EXPECT_NE(evaluate(filter, call(number, arguments)), SECCOMP_RET_ALLOW) << name << " " << number;
+      }
+    }
+    EXPECT_GT(proven, 200) << name;
+  }
+}
+
 }  // namespace
 }  // namespace sandbox_run::seccomp_profiles

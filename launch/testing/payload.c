@@ -6,14 +6,17 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -207,6 +210,20 @@ static int do_both(void) {
   return 0;
 }
 
+// abstract-listen NAME, abstract-connect NAME: a socket without a path lives in its network namespace alone.
+static int do_abstract(const char* name, int listens) {
+  struct sockaddr_un address = {AF_UNIX, {0}};
+  strncpy(address.sun_path + 1, name, sizeof address.sun_path - 2);
+  const socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name));
+  int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  int failed = fd < 0 || (listens ? bind(fd, (struct sockaddr*)&address, length) != 0 || listen(fd, 1) != 0
+                                  : connect(fd, (struct sockaddr*)&address, length) != 0);
+  puts(failed ? strerrorname_np(errno) : "ok");
+  fflush(stdout);
+  if (listens && !failed) sleep(100);
+  return 0;
+}
+
 int main(int argc, char** argv, char** environment) {
   const char* what = argc > 1 ? argv[1] : "";
   char* one = argc > 2 ? argv[2] : "";
@@ -239,6 +256,8 @@ int main(int argc, char** argv, char** environment) {
   if (IS("exec")) return do_exec(argv + 2);
   if (IS("print")) return do_print(argc - 2, argv + 2, environment);
   if (IS("both")) return do_both();
+  if (IS("abstract-listen")) return do_abstract(one, 1);
+  if (IS("abstract-connect")) return do_abstract(one, 0);
   if (IS("signal")) return raise((int)number(one)), 0;
   if (IS("wait-interrupt")) return signal(SIGINT, on_interrupt), puts("ready"), fflush(stdout), pause(), 0;
   if (IS("ignore-interrupt")) return signal(SIGINT, SIG_IGN), puts("ready"), fflush(stdout), sleep(100), 0;
