@@ -191,6 +191,7 @@ TEST(TraceExport, WhatTheKernelItselfSawIsToldInEveryForm) {
   const std::string shown = trace_summary(trace);
   EXPECT_THAT(shown, HasSubstr("no tracepoint: it takes root"));
   EXPECT_THAT(shown, HasSubstr("uprobe: 8 hooks ran, of 1 it had no room"));
+  EXPECT_THAT(shown, HasSubstr("tracepoint: 11 system calls began, of 4 it had no room"));
   EXPECT_THAT(shown, HasSubstr("2 system calls by instructions that are not Go's:"));
   EXPECT_THAT(shown, HasSubstr("call 999 ×2 at 0x402000 in main.raw"));
   EXPECT_THAT(shown, Not(HasSubstr("\x1b")));
