@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 
 namespace sandbox_run {
 
@@ -22,6 +23,12 @@ mode_t as_caller_says(mode_t mode);
 // device, a pipe, a symbolic link such as /dev/stdout) is written to as a shell would, and stays what it is. Fails
 // with: ENXIO for a named pipe that nobody reads.
 Status write_output(const std::string& path, std::string_view data, mode_t mode = 0644);
+
+// To be written piece by piece: what is there is written over. Fails with: ENXIO as write_output.
+Result<UniqueFd> open_output(const std::string& path, mode_t mode = 0644);
+
+// Whether open_output(path) can work, asked before; nothing is made or opened. Fails with: Fault::input.
+Status check_open_output(const std::string& path);
 
 // Whether write_output(path) can work, asked before what makes the data takes its time: the directory is there and may
 // be written to, or the thing itself may.

@@ -64,8 +64,8 @@ Status check_exports(const Options& options) {
     if (!options.request.trace)
       return input_error(fmt::format("{}: nothing is traced; say what, for example --trace std:files", flag));
     if (options.dry_run) continue;
-    auto file = open_path(*path, O_WRONLY | O_CREAT, as_caller_says(0666));
-    if (!file) return input_error(fmt::format("{}: {}", flag, file.error().what));
+    const Status good = check_open_output(*path);
+    if (!good) return input_error(fmt::format("{}: {}", flag, good.error().what));
   }
   return {};
 }
