@@ -84,7 +84,8 @@ std::string name_of(const Value& value, const hooks::Site& site) {
   const bool result = value.index >= hooks::kFirstResult;
   const auto& names = result ? site.results : site.inputs;
   const std::size_t i = result ? value.index - hooks::kFirstResult : value.index;
-  return i < names.size() && !names[i].empty() ? names[i] : fmt::format("#{}", i);
+  const bool named = i < names.size() && !names[i].empty() && names[i] != "stack";  // that is the recorded stack's
+  return named ? names[i] : fmt::format("#{}", i);
 }
 
 ordered_json values_of(const Trace& trace, const std::string& payload, const hooks::Site& site) {
