@@ -58,6 +58,8 @@ void settle_standard_input(Options& options) {
 // What a run that may take its time is to be written to afterwards must be writable now.
 Status check_exports(const Options& options) {
   TRY_STATUS(check_report_file(options));
+  if (!options.request.trace && options.request.trace_probes != runner::TraceProbes::automatic)
+    return input_error("--trace-probes: nothing is traced; say what, for example --trace std:files");
   for (const auto& [flag, path] :
        {std::pair{"--trace-out", &options.trace_file}, {"--trace-chrome", &options.chrome_file}}) {
     if (path->empty()) continue;
