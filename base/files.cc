@@ -111,12 +111,6 @@ Status make_directories(const std::string& path, mode_t mode) {
   return {};
 }
 
-std::string parent_of(const std::string& path) {
-  std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
 Result<Bytes> free_space(const std::string& path) {
   struct statvfs info {};
   if (::statvfs(path.c_str(), &info) != 0) return host_error(errno, "cannot ask how much room there is at " + path);

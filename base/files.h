@@ -36,9 +36,6 @@ Status replace_file(const std::string& path, std::string_view data, mode_t mode 
 // mkdir -p. Existing directories keep their mode.
 Status make_directories(const std::string& path, mode_t mode = 0755);
 
-// The directory that a path's last element is in: "." for "a", "/" for "/a".
-std::string parent_of(const std::string& path);
-
 // What the file system of `path` has left for this process; 0 where it is out of inodes, however many bytes are free.
 Result<Bytes> free_space(const std::string& path);
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "base/path.h"
 
 namespace sandbox_run {
 namespace {

@@ -7,7 +7,9 @@
 #include <array>
 #include <charconv>
 
+#include "launch/walls.h"
 #include "report/report.h"
+#include "sum-verify/build_constraint.h"
 
 namespace sandbox_run::cli {
 namespace {
@@ -186,10 +188,7 @@ void add_toolchain_flags(FlagSet& flags, Options& options) {
                for (std::size_t at = 0; at <= text.size();) {
                  std::size_t comma = std::min(text.find(',', at), text.size());
                  std::string tag = text.substr(at, comma - at);
-                 if (tag.empty() ||
-                     tag.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.") !=
-                         std::string::npos)
-                   return input_error(fmt::format("'{}' is not a list of build tags", text));
+                 TRY_STATUS(sum_verify::check_build_tag(tag));
                  request.tags.push_back(std::move(tag));
                  at = comma + 1;
                }
@@ -264,8 +263,10 @@ void add_run_flags(FlagSet& flags, Options& options) {
   flags.add_switch("with-source", "show the source read-only in /work", request.with_source);
   flags.add_switch("proc", "mount a /proc that shows its own processes only", request.proc);
   flags.add(list_flag("weaken", "NAME",
-                      "run without this wall: cgroup, network, ipc, uts or seccomp; the report says so", request.weaken,
-                      "cgroup"));
+                      fmt::format("run without this wall: {} (network: the host's; its sockets need --profile "
+                                  "go-run-loopback besides); the report says so",
+                                  fmt::join(launch::kWallNames, ", ")),
+                      request.weaken, "cgroup"));
   flags.add(list_flag("require", "NAME", "refuse to run without this hardening, as 'sandbox-run doctor' names it",
                       request.require, "landlock"));
   flags.add_switch("dry-run", "print the plan and every launch step; run nothing", options.dry_run);

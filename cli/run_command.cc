@@ -124,6 +124,7 @@ int test_command(const Words& words) {
   add_source_flags(flags, options);
   add_toolchain_flags(flags, options);
   add_build_flags(flags, options);
+  add_trace_flags(flags, options);
   add_output_flags(flags, options);
   if (auto status = take_line("test", flags, words, options)) return *status;
   return walk("test", options, &runner::Pipeline::run);

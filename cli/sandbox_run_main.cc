@@ -1,8 +1,11 @@
 // sandbox-run: the command line.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <pthread.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -57,6 +60,29 @@ void fill_standard_streams() {
   if (fd > 2) ::close(fd);
 }
 
+// Where the caller's stack limit is smaller than the usual one, the first deep call would end this process by SIGSEGV.
+// The kernel holds a growing stack against the limit of that moment; glibc sizes threads by the one at the start.
+Status make_room_on_stack() {
+  constexpr rlim_t kUsual = 8u << 20, kLeast = 1u << 20;
+  rlimit given{};
+  if (::getrlimit(RLIMIT_STACK, &given) != 0) return host_error(errno, "cannot read the stack limit");
+  if (given.rlim_cur >= kUsual) return {};
+  rlimit room{kUsual, std::max(given.rlim_max, kUsual)};
+  if (::setrlimit(RLIMIT_STACK, &room) != 0) room = {given.rlim_max, given.rlim_max};
+  if (room.rlim_cur < kLeast || ::setrlimit(RLIMIT_STACK, &room) != 0)
+    return host_error(fmt::format(
+        "the stack is limited to {} bytes and cannot be given the {} that sandbox-run needs: raise the hard "
+        "limit it is started with ('ulimit -H -s' shows it in KiB; docker run --ulimit stack=8388608)",
+        given.rlim_max, kLeast));
+  pthread_attr_t attributes;
+  ::pthread_attr_init(&attributes);
+  int error = ::pthread_attr_setstacksize(&attributes, kUsual);
+  if (error == 0) error = ::pthread_setattr_default_np(&attributes);
+  ::pthread_attr_destroy(&attributes);
+  if (error != 0) return host_error(error, "cannot set the size of threads' stacks");
+  return {};
+}
+
 int main_of(const Words& words) {
   const std::string name = words.empty() ? "" : words[0];
   const bool wants_help = name == "--help" || name == "-h" || name == "help";
@@ -82,6 +108,10 @@ int main(int argc, char** argv) {
   // The house reports by Result; what is thrown all the same (no memory left, a bug) must not look like the program's
   // end.
   try {
+    if (sandbox_run::Status room = sandbox_run::cli::make_room_on_stack(); !room) {
+      sandbox_run::cli::say(room.error().what);
+      return sandbox_run::cli::kOurFailure;
+    }
     return sandbox_run::cli::main_of(std::vector<std::string>(argv + 1, argv + argc));
   } catch (const std::exception& error) {
     sandbox_run::cli::say(fmt::format("internal error: {}; nothing is decided about the program", error.what()));

@@ -126,8 +126,8 @@ std::string claim_of(const report::Report& report) {
 }  // namespace
 
 void print_outcome(const report::Report& report, bool all_notes) {
-  for (const std::string& note : report.notes)
-    if (all_notes || note.starts_with("--out: ")) say(note);
+  for (const report::Note& note : report.notes)
+    if (all_notes || note.about == report::Note::About::collection) say(note.text);
   if (report.verdict == report::Verdict::ok) return;
   // Whoever reads our stdout has enough ("… | head -1"): a shell says nothing of it either.
   if (report.signal == SIGPIPE) return;

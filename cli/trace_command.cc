@@ -146,7 +146,7 @@ std::string for_a_person(const std::string& text) {
   return safe;
 }
 
-int ask_rewriter(Options& options, const std::vector<std::string>& words) {
+int print_answer(Options& options, const std::vector<std::string>& words) {
   auto session = Session::open(options);
   if (!session) return failed(session.error());
   auto answer = (*session)->pipeline().ask_rewriter(options.request, words);
@@ -163,7 +163,7 @@ int list_functions(const Words& words) {
   add_subject_flags(flags, line.options);
   if (auto status = take(flags, words, {1}, "list-functions 'os.(*File).*'", line)) return *status;
   line.options.request.sources.assign(line.operands.begin() + 1, line.operands.end());
-  return ask_rewriter(line.options, {"list-functions", line.operands[0]});
+  return print_answer(line.options, {"list-functions", line.operands[0]});
 }
 
 int show_source(const Words& words) {
@@ -176,7 +176,7 @@ int show_source(const Words& words) {
   if (!rules) return failed(rules.error());
   line.options.request.trace = std::move(*rules);
   line.options.request.sources.assign(line.operands.begin() + 2, line.operands.end());
-  return ask_rewriter(line.options, {"show-source", line.operands[1]});
+  return print_answer(line.options, {"show-source", line.operands[1]});
 }
 
 std::string explanation(const hooks::RuleSet& rules, const hooks::HookPlan& plan) {

@@ -2,9 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +9,7 @@
 #include <chrono>
 #include <cstdlib>
 
+#include "base/child_process.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
 #include "fetch/transport.h"
@@ -45,53 +43,26 @@ std::vector<std::string> go_environment(const std::string& goroot) {
   return environment;
 }
 
-int spawn_go(const std::string& program, const std::string& goroot, int output, pid_t& pid) {
-  std::vector<std::string> environment = go_environment(goroot);
-  std::vector<char*> envp;
-  for (std::string& entry : environment) envp.push_back(entry.data());
-  envp.push_back(nullptr);
-  std::string words[] = {program, "env", "GOPROXY"};
-  char* argv[] = {words[0].data(), words[1].data(), words[2].data(), nullptr};
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, output, 1);
-  posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_addclosefrom_np(&actions, 3);
-  posix_spawn_file_actions_addchdir_np(&actions, "/");  // no go.mod, no go.work
-  int error = ::posix_spawnp(&pid, program.c_str(), &actions, nullptr, argv, envp.data());
-  posix_spawn_file_actions_destroy(&actions);
-  return error;
-}
-
 // What `program env GOPROXY` prints, within 20 s and 64 KiB.
 Result<std::string> ask_go(const std::string& program, const std::string& goroot) {
   const std::string attempt = "cannot ask " + program + " for its GOPROXY ('go env GOPROXY')";
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return host_error(errno, attempt);
   UniqueFd input(ends[0]), output(ends[1]);
-  pid_t pid = -1;
-  if (int error = spawn_go(program, goroot, output.get(), pid); error != 0) return host_error(error, attempt);
+  // In /, where no go.mod and no go.work is.
+  auto child = ChildProcess::start({program, {"env", "GOPROXY"}, go_environment(goroot), -1, output.get()}, "Go");
+  if (!child) return host_error(attempt + ": " + child.error().what);
   output.reset();
   std::string text;
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  for (bool open = true; open && text.size() < 65536;) {
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-    pollfd ready{input.get(), POLLIN, 0};
-    int count = ::poll(&ready, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
-    if (count < 0 && errno == EINTR) continue;
+  while (text.size() < 65536) {
     char buffer[4096];
-    ssize_t got = count > 0 ? ::read(input.get(), buffer, sizeof buffer) : 0;
-    if (got < 0 && errno == EINTR) continue;
-    open = got > 0;
-    if (open) text.append(buffer, static_cast<std::size_t>(got));
-    if (count == 0) ::kill(pid, SIGKILL);
+    TRY(const std::size_t got, read_before(deadline, input.get(), buffer, sizeof buffer, attempt + ": it"));
+    if (got == 0) break;
+    text.append(buffer, got);
   }
   input.reset();
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
+  const int status = child->wait();
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return host_error(attempt + ": it failed");
   return std::string(trim(text));
 }

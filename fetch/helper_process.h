@@ -1,12 +1,11 @@
-// HelperProcess: a running sandbox-run-fetch and the socket to it. The destructor kills and reaps it.
+// HelperProcess: a running sandbox-run-fetch and the socket to it. It ends with this.
 #pragma once
-
-#include <sys/types.h>
 
 #include <chrono>
 #include <string>
 #include <string_view>
 
+#include "base/child_process.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "fetch/wire.h"
@@ -17,9 +16,6 @@ class HelperProcess {
  public:
   // `program`: absolute path of sandbox-run-fetch. It gets an environment of proxies and certificates only.
   static Result<HelperProcess> start(const std::string& program);
-  HelperProcess(HelperProcess&& other) noexcept;
-  HelperProcess& operator=(HelperProcess&& other) noexcept;
-  ~HelperProcess();
 
   Status send(wire::Frame type, std::string_view payload);
 
@@ -31,10 +27,9 @@ class HelperProcess {
   Result<Received> receive(std::chrono::steady_clock::time_point deadline);
 
  private:
-  HelperProcess() = default;
-  void end();
+  HelperProcess(ChildProcess process, UniqueFd socket) : process_(std::move(process)), socket_(std::move(socket)) {}
   Status read_exactly(char* buffer, std::size_t size, std::chrono::steady_clock::time_point deadline);
-  pid_t pid_ = -1;
+  ChildProcess process_;
   UniqueFd socket_;
 };
 

@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "base/files.h"
+#include "base/path.h"
 #include "base/sha256.h"
 #include "fetch/url_transport.h"
 #include "store/entries.h"
@@ -29,8 +30,6 @@ constexpr Bytes kMaxZip{sum_verify::kMaxZipBytes};
 constexpr Bytes kMaxGoMod{sum_verify::kMaxGoModBytes};
 constexpr Bytes kMaxManifest{256u << 20};  // 64 digits and a name for each file
 constexpr Bytes kMaxQuery{1u << 20};       // .info is some hundred bytes, @v/list some kilobytes
-
-std::string name_of(const ModuleVersion& module) { return module.path + "@" + module.version; }
 
 // GOMODCACHE as cmd/go finds it from the environment; empty where there is none.
 std::string host_module_cache() {
@@ -197,7 +196,7 @@ std::vector<std::string> Modules::stored(const ModuleVersion& module, const std:
 Status Modules::remember(const ModuleVersion& module, const std::string& suffix, const std::string& hex) const {
   TRY(std::string file, sum_verify::proxy_path(module, suffix == "mod" ? CacheFile::mod : CacheFile::zip));
   const std::string path = options_.state_directory + "/modules/.index/" + file;
-  TRY_STATUS(make_directories(path.substr(0, path.rfind('/'))));
+  TRY_STATUS(make_directories(parent_of(path)));
   TRY(UniqueFd index, open_path(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0644));
   return write_all(index.get(), hex + "\n", path);
 }

@@ -51,9 +51,9 @@ Result<PinnedToolchain> choose(const std::string& asked) {
 
 // Files below a directory of tools: module zips carry no modes.
 Status set_exec_bits(const std::string& directory) {
-  std::error_code error;
+  std::error_code error, gone;
   for (fs::recursive_directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error))
-    if (entry->is_regular_file() && ::chmod(entry->path().c_str(), 0755) != 0)
+    if (entry->is_regular_file(gone) && ::chmod(entry->path().c_str(), 0755) != 0)
       return host_error(errno, "cannot make " + entry->path().string() + " executable");
   if (error) return host_error(error.value(), "cannot list " + directory);
   return {};

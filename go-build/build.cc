@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <ctime>
 #include <set>
 #include <sstream>
@@ -30,6 +29,7 @@
 #include "go-build/replay_source.h"
 #include "go-build/std_cache.h"
 #include "store/store.h"
+#include "sum-verify/build_constraint.h"
 
 namespace sandbox_run::go_build {
 namespace {
@@ -91,18 +91,6 @@ Result<BuildTarget> target_of(const ingest::Submission& submission, const sum_ve
   target.symbols = request.symbols;
   target.test_binary = request.test_binary;
   return target;
-}
-
-// Tags reach a command line: letters, digits, '_' and '.' is what the go command takes (go/build/constraint).
-Status check_tags(const std::vector<std::string>& tags) {
-  for (const auto& tag : tags) {
-    bool good = !tag.empty() && std::all_of(tag.begin(), tag.end(), [](unsigned char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
-             c >= 0x80;
-    });
-    if (!good) return input_error(fmt::format("'{}' is no build tag: write --tags integration,sqlite", tag));
-  }
-  return {};
 }
 
 // A cache that answers for this key answers for exactly this source, these modules, this toolchain and this recipe.
@@ -191,7 +179,7 @@ class Build {
 
  private:
   Result<BuildOutcome> answer() {
-    TRY_STATUS(check_tags(request_.tags));
+    for (const std::string& tag : request_.tags) TRY_STATUS(sum_verify::check_build_tag(tag));
     TRY(BuildTarget target, target_of(submission_, tree_, request_));
     BuildOutcome outcome;
     if (!submission_.has_go_mod && target.files.empty()) {
@@ -437,7 +425,7 @@ Result<std::string> ask_rewriter(const HookSubject* subject, const Toolchain& to
     TRY(target, target_of(subject->submission, subject->tree, request));
     TRY_STATUS(setting.show(subject->submission, subject->tree, target));
   }
-  return ask_rewriter(setting.input(), setting.paths, target, request.limits, words);
+  return answer_of_rewriter(setting.input(), setting.paths, target, request.limits, words);
 }
 
 Result<BuildOutcome> build(const ingest::Submission& submission, const sum_verify::VerifiedTree& tree,

@@ -58,11 +58,12 @@ Status link_tree(const std::string& from, const std::string& to) {
   std::error_code error;
   for (fs::recursive_directory_iterator entry(from, error), end; !error && entry != end; entry.increment(error)) {
     const fs::path target = to / entry->path().lexically_relative(from);
-    if (entry->is_directory()) {
+    const bool is_directory = entry->is_directory(error);
+    if (!error && is_directory) {
       fs::create_directory(target, error);
       // The build's user adds files beside ours; the directory above lets nobody else in.
       if (!error && ::chmod(target.c_str(), 0777) != 0) return host_error(errno, "cannot open " + target.string());
-    } else {
+    } else if (!error) {
       fs::create_hard_link(entry->path(), target, error);
     }
     if (error) return host_error(error.value(), "cannot link " + target.string());
@@ -105,6 +106,15 @@ Status write_packages(std::map<std::string, std::string> files, const std::strin
   return replace_file(entry + "/archives", package_lines(files), 0444);
 }
 
+// With tags the clean packages may be made from other files: then there is nothing to hold the hooked ones against.
+bool has_clean_packages(const HookInput& input) { return input.tags.empty(); }
+
+Status add_clean_packages(const StdCache& std_library, BuildPaths& paths) {
+  TRY(std::string packages, read_file(std_library.packages_path, kMostPackagesBytes));
+  paths.more.push_back(launch::FileMount{std::string(inside::kCleanPackages), std::move(packages)});
+  return {};
+}
+
 Status fill(const HookInput& input, const StdCache& std_library, const hooks::HookPlan& plan,
             const std::string& temporary) {
   const Limits limits = std_limits();
@@ -118,10 +128,8 @@ Status fill(const HookInput& input, const StdCache& std_library, const hooks::Ho
   paths.writable_cache = cache;
   add_hook_mounts(input.tool, input.hooks, paths);
   std::vector<std::string> flags = hook_flags(plan, nullptr);
-  if (input.tags.empty()) {
-    // With tags the clean packages may be made from other files: then there is nothing to hold the hooked ones against.
-    TRY(std::string packages, read_file(std_library.packages_path, kMostPackagesBytes));
-    paths.more.push_back(launch::FileMount{std::string(inside::kCleanPackages), std::move(packages)});
+  if (has_clean_packages(input)) {
+    TRY_STATUS(add_clean_packages(std_library, paths));
     flags.front() += fmt::format(" --clean {}", inside::kCleanPackages);
   } else {
     flags.push_back(fmt::format("-tags={}", fmt::join(input.tags, ",")));
@@ -146,6 +154,7 @@ BuildCommand rewriter_command(const std::vector<std::string>& words, const Build
   if (words[0] == "plan") command.arguments.push_back(fmt::format("--runtime={}", inside::kHookRuntime));
   command.arguments.push_back(fmt::format("-mod={}", target.vendored ? "vendor" : "readonly"));
   if (!target.tags.empty()) command.arguments.push_back(fmt::format("-tags={}", fmt::join(target.tags, ",")));
+  if (target.test_binary) command.arguments.push_back("-test");
   if (words[0] == "show-source") {
     // The package of loose files has no import path of its own: it is its files.
     const bool named_files = !target.files.empty() && (words.at(1) == "main" || words[1] == ".");
@@ -179,7 +188,12 @@ Status make_standard_plan(const HookInput& input, const StdCache& std_library, c
   BuildCommand command = build_command({}, limits, processors());
   command.arguments = {std::string(inside::kRewriter), "plan", fmt::format("--rules={}", inside::kHookRules),
                        fmt::format("--runtime={}", inside::kHookRuntime), fmt::format("-o={}", inside::kOutput)};
-  if (!input.tags.empty()) command.arguments.push_back(fmt::format("-tags={}", fmt::join(input.tags, ",")));
+  if (has_clean_packages(input)) {
+    TRY_STATUS(add_clean_packages(std_library, paths));
+    command.arguments.push_back(fmt::format("--clean={}", inside::kCleanPackages));
+  } else {
+    command.arguments.push_back(fmt::format("-tags={}", fmt::join(input.tags, ",")));
+  }
   command.arguments.insert(command.arguments.end(), packages.begin(), packages.end());
   TRY(const launch::Facts facts, run_rewriter(input, paths, limits, command, kCapturedMessages));
   if (!succeeded(facts))
@@ -259,8 +273,8 @@ Result<std::variant<hooks::HookPlan, BuildFailure>> plan_hooks(const HookInput& 
   return Answer(std::move(plan));
 }
 
-Result<std::string> ask_rewriter(const HookInput& input, const BuildPaths& paths, const BuildTarget& target,
-                                 const Limits& limits, const std::vector<std::string>& words) {
+Result<std::string> answer_of_rewriter(const HookInput& input, const BuildPaths& paths, const BuildTarget& target,
+                                       const Limits& limits, const std::vector<std::string>& words) {
   TRY(launch::Facts facts, run_rewriter(input, paths, limits, rewriter_command(words, target, limits), kMostAnswer));
   if (succeeded(facts)) {
     const std::string before = words[0] == "list-functions" ? "\t" : "// ---- ";

@@ -44,8 +44,8 @@ Result<std::variant<hooks::HookPlan, BuildFailure>> plan_hooks(const HookInput& 
 
 // What the rewriter prints when it is asked with `words` about the package of `target`.
 // Fails with: Fault::input and its words where it says no.
-Result<std::string> ask_rewriter(const HookInput& input, const BuildPaths& paths, const BuildTarget& target,
-                                 const Limits& limits, const std::vector<std::string>& words);
+Result<std::string> answer_of_rewriter(const HookInput& input, const BuildPaths& paths, const BuildTarget& target,
+                                       const Limits& limits, const std::vector<std::string>& words);
 
 // What the rules come to in these packages of the standard library and all that they are built from. Made without any
 // of the submission's code, and kept. Fails with: Fault::host and the rewriter's words; Fault::self where one of

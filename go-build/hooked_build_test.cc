@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/mount.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -106,6 +108,24 @@ TEST_F(HookedBuildTest, TheGoCommandMakesTheSameProgramOfTheSameLibrary) {
   EXPECT_EQ(entries("hooked-std"), libraries) << "both ways come to one standard library";
   EXPECT_THAT(bytes_of(built), HasSubstr("os.sandboxSite_0"));
   EXPECT_EQ(replayed.notes, built.notes);
+}
+
+TEST_F(HookedBuildTest, ASignalThatEndsThePlanningEndsTheBuild) {
+  must_build(kOpens, request(hooks_at("os.OpenFile")));  // from here on a plan of new rules is the first thing to run
+  sigset_t term, before;
+  ::sigemptyset(&term);
+  ::sigaddset(&term, SIGTERM);
+  ASSERT_EQ(::pthread_sigmask(SIG_BLOCK, &term, &before), 0);
+  const UniqueFd signals(::signalfd(-1, &term, SFD_CLOEXEC | SFD_NONBLOCK));
+  ASSERT_EQ(::kill(::getpid(), SIGTERM), 0);
+  Request with = request(hooks_at("os.ReadFile"));
+  with.cancel_fd = signals.get();
+  const auto outcome = try_build({{"go.mod", kGoMod}, {"main.go", kOpens}}, with);
+  signalfd_siginfo unread;
+  EXPECT_EQ(::read(signals.get(), &unread, sizeof unread), -1) << "it was taken";
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  ASSERT_FALSE(outcome) << "and must not be forgotten";
+  EXPECT_EQ(outcome.error().sys_errno, ECANCELED);
 }
 
 TEST_F(HookedBuildTest, ADamagedPlanIsMadeAgain) {

@@ -38,6 +38,7 @@ Result<std::optional<HookedReplay>> replay_hooked(ReplayInput replayed, const Re
   std::vector<std::string> packages(source.imports.begin(), source.imports.end());
   packages.push_back("runtime");
   auto standard = standard_plan(input, replayed.std_library, packages);
+  if (!standard && standard.error().sys_errno == ECANCELED) return std::move(standard).error();
   if (!standard) return std::optional<HookedReplay>();  // the plan of the whole program says whose fault that is
   TRY(const HookedStdCache hooked_std, hooked_std_cache(input, replayed.std_library, *standard, narrator));
   TRY(const std::string plan_file, make_plan_file(input.run_directory));

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "base/files.h"
+#include "base/path.h"
 #include "go-build/inside.h"
 #include "store/store.h"
 #include "sum-verify/module_cache.h"
@@ -23,7 +24,7 @@ constexpr Bytes kMaxGoMod{16 << 20};  // cmd/go's own limit
 
 Status write_below(const std::string& directory, const std::string& name, std::string_view content) {
   std::string path = directory + "/" + name;
-  TRY_STATUS(make_directories(path.substr(0, path.rfind('/'))));
+  TRY_STATUS(make_directories(parent_of(path)));
   TRY(UniqueFd file, open_path(path, O_WRONLY | O_CREAT | O_EXCL, 0444));
   return write_all(file.get(), content, path);
 }

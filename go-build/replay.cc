@@ -205,7 +205,9 @@ Result<Tool> start_compiler(const ReplayInput& input, const ReplaySource& source
                                           "--plan",
                                           std::string(inside::kHookPlan),
                                           "--objects",
-                                          std::string(kObjects)};
+                                          std::string(kObjects),
+                                          "--kept",
+                                          std::string(inside::kHookedArchives)};
   command.arguments.insert(command.arguments.begin(), words.begin(), words.end());
   command.environment.push_back("TOOLEXEC_IMPORTPATH=" + source.package_path);  // as the go command tells a wrapper
   TRY(const UniqueFd rewriter, open_path(input.hooks->rewriter, O_RDONLY));

@@ -12,6 +12,7 @@
 
 #include "base/files.h"
 #include "base/sha256.h"
+#include "base/thread.h"
 #include "go-build/build_plan.h"
 #include "go-build/go_command.h"
 #include "go-build/inside.h"
@@ -41,8 +42,10 @@ std::uint64_t count_packages(const std::string& goroot) {
       entry.disable_recursion_pending();
       continue;
     }
-    for (const auto& file : fs::directory_iterator(entry->path(), error)) {
-      std::string file_name = file.path().filename();
+    std::error_code unlisted;
+    for (fs::directory_iterator file(entry->path(), unlisted); !unlisted && file != fs::directory_iterator();
+         file.increment(unlisted)) {
+      std::string file_name = file->path().filename();
       if (!file_name.ends_with(".go") || file_name.ends_with("_test.go")) continue;
       ++packages;
       break;
@@ -61,9 +64,11 @@ Status take_over(const fs::path& directory) {
     return {};
   };
   for (fs::recursive_directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
-    if (entry->is_symlink() || (!entry->is_directory() && !entry->is_regular_file()))
+    const fs::file_status status = entry->symlink_status(error);
+    if (error) break;
+    if (!fs::is_directory(status) && !fs::is_regular_file(status))
       return self_error(fmt::format("{} is neither a file nor a directory", entry->path().string()));
-    TRY_STATUS(take(entry->path(), entry->is_directory() ? 0555 : 0444));
+    TRY_STATUS(take(entry->path(), fs::is_directory(status) ? 0555 : 0444));
   }
   if (error) return host_error(error.value(), "cannot read " + directory.string());
   return take(directory, 0555);
@@ -79,7 +84,7 @@ class ProgressReader {
     if (::pipe2(ends, O_CLOEXEC) != 0) return host_error(errno, "cannot make a pipe");
     read_.reset(ends[0]);
     write_.reset(ends[1]);
-    thread_ = std::thread([this] { read(); });
+    TRY(thread_, start_thread("the thread that counts compiled packages", [this] { read(); }));
     return {};
   }
   int descriptor() const { return write_.get(); }

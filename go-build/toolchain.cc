@@ -212,8 +212,9 @@ Result<std::vector<LinkedDirectory>> linked_directories(const std::string& goroo
   namespace fs = std::filesystem;
   std::vector<LinkedDirectory> linked;
   for (const char* below : {"", "/pkg"}) {
-    std::error_code error;
-    for (const auto& entry : fs::directory_iterator(goroot + below, error)) {
+    std::error_code unlisted, error;
+    for (fs::directory_iterator at(goroot + below, unlisted), end; !unlisted && at != end; at.increment(unlisted)) {
+      const fs::directory_entry& entry = *at;
       if (!entry.is_symlink(error)) continue;
       std::string real = real_path(entry.path());
       if (real.empty() || real.starts_with(goroot + "/") || !fs::is_directory(real, error)) continue;

@@ -1,15 +1,14 @@
 #include "hooks/collector.h"
 
 #include <fmt/format.h>
-#include <signal.h>
 
 #include <atomic>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <system_error>
 #include <thread>
 
+#include "base/thread.h"
 #include "hooks/clock.h"
 #include "hooks/control_socket.h"
 #include "hooks/joiner.h"
@@ -45,19 +44,8 @@ class ThreadedCollector final : public Collector {
               socket_path, [this](const ControlRequest& request, std::uint32_t uid) { return answer(request, uid); }));
       socket_.emplace(std::move(socket));
     }
-    // Signals are the supervisor's own thread's: here they would interrupt a drain and reach no handler that expects
-    // it.
-    sigset_t every, before;
-    ::sigfillset(&every);
-    ::pthread_sigmask(SIG_SETMASK, &every, &before);
-    Status started;
-    try {
-      thread_ = std::thread([this] { serve(); });
-    } catch (const std::system_error& error) {  // std::thread has no other way to say so
-      started = host_error(error.code().value(), "cannot start the thread that reads the trace");
-    }
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    return started;
+    TRY(thread_, start_thread("the thread that reads the trace", [this] { serve(); }));
+    return {};
   }
 
   int control_fd() const override { return control_.fd(); }

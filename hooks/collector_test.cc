@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -211,6 +212,29 @@ TEST_F(CollectorTest, PeersThatSayNothingOrNonsenseHoldUpNobody) {
   EXPECT_OK(request(ControlRequest::Kind::list));
   ASSERT_OK(collector_->finish());
   EXPECT_NE(::stat(socket_.c_str(), &there), 0) << "the socket goes with the run";
+}
+
+TEST(ControlSocketAsker, ARefusalThatIsNoTextIsStillARefusal) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path() + "/control";
+  std::string answer;
+  ASSERT_OK_AND_ASSIGN(ControlSocket socket,
+                       ControlSocket::listen(path, [&](const ControlRequest&, std::uint32_t) { return answer; }));
+  std::atomic<bool> done = false;
+  std::thread run([&] {
+    while (!done) socket.serve(1);
+  });
+  const auto asked = [&](const std::string& line) {
+    answer = line;
+    return ask(path, {.kind = ControlRequest::Kind::list});
+  };
+  EXPECT_OK(asked(R"({"ok":true})"));  // control
+  EXPECT_EQ(asked(R"({"ok":false,"error":"why"})").error().what, "why");
+  for (const char* line : {R"({"ok":false,"error":5})", R"({"ok":false})", R"({"ok":5,"error":["why"]})"})
+    EXPECT_EQ(asked(line).error().what, "the run refused without a reason") << line;
+  EXPECT_FALSE(asked("[true]"));
+  done = true;
+  run.join();
 }
 
 }  // namespace

@@ -181,8 +181,10 @@ Result<std::string> ask(const std::string& path, const ControlRequest& request) 
   answer.pop_back();
   const auto json = nlohmann::json::parse(answer, nullptr, false);
   if (!json.is_object() || !json.contains("ok")) return host_error("the run's answer cannot be read: " + answer);
-  if (json["ok"] != true) return input_error(json.value("error", "the run refused without a reason"));
-  return answer;
+  if (json["ok"] == true) return answer;
+  const auto reason = json.find("error");
+  return input_error(reason != json.end() && reason->is_string() ? reason->get<std::string>()
+                                                                 : "the run refused without a reason");
 }
 
 }  // namespace sandbox_run::hooks

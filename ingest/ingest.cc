@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/path.h"
 #include "ingest/content_kind.h"
 #include "ingest/names.h"
 #include "ingest/sources.h"
@@ -44,7 +45,7 @@ Result<Form> form_of(const std::string& source) {
   struct stat info {};
   if (::stat(without_wildcard(source).c_str(), &info) != 0) return missing(source, errno);
   if (S_ISDIR(info.st_mode)) return Form::directory;
-  const std::string base = source.substr(source.rfind('/') + 1);
+  const std::string base(base_name(source));
   if (kind_of_name(base) == ContentKind::go || base == "go.mod" || base == "go.sum") return Form::go_file;
   return Form::other_file;
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/files.h"
+#include "base/path.h"
 #include "ingest/name_key.h"
 
 namespace sandbox_run::ingest {
@@ -14,13 +15,6 @@ namespace {
 
 constexpr std::size_t kMostDropped = 100;
 constexpr std::uint64_t kProgressFiles = 512;
-
-std::string parent_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? std::string() : path.substr(0, slash);
-}
-
-std::string base_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 Error over_files(const Limits& limits, std::string_view what) {
   return input_error(fmt::format("refused: more than {} {}; raise that cap with --max-files", limits.files, what));
@@ -60,8 +54,8 @@ Result<bool> SnapshotWriter::begin_file(const std::string& path, std::optional<B
   TRY_STATUS(make_parents(path));
   TRY_STATUS(claim(path, false));
   // Every name below the root is of our own making, so only EXCL and NOFOLLOW are left to ask for.
-  TRY(file_,
-      open_beneath(parent_.get(), base_of(path), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, kResolveStrict, 0444));
+  TRY(file_, open_beneath(parent_.get(), std::string(base_name(path)), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+                          kResolveStrict, 0444));
   if (::fchmod(file_.get(), 0444) != 0) return host_error(errno, "cannot set the permissions of " + escape(path));
   return true;
 }
@@ -147,7 +141,7 @@ Status SnapshotWriter::claim(const std::string& path, bool is_directory) {
 
 // Makes the directories above `path` and leaves the last one open in parent_.
 Status SnapshotWriter::make_parents(const std::string& path) {
-  const std::string parent = parent_of(path);
+  const std::string parent(directory_part(path));
   if (parent_ && parent == parent_path_) return {};
   for (std::size_t end = parent.find('/'); !parent.empty(); end = parent.find('/', end + 1)) {
     TRY_STATUS(make_directory(parent.substr(0, end)));

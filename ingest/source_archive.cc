@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/helper_program.h"
+#include "base/path.h"
 #include "ingest/go_text.h"
 #include "ingest/names.h"
 #include "ingest/snapshot_writer.h"
@@ -14,11 +15,6 @@
 
 namespace sandbox_run::ingest {
 namespace {
-
-std::string directory_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash);
-}
 
 bool is_or_ends_in(const std::string& path, const std::string& base) {
   return path == base || path.ends_with("/" + base);
@@ -69,7 +65,7 @@ Result<std::string> package_in(const std::vector<SubmittedFile>& files, const st
 
 // The nearest directory at or above `directory` with a go.mod; empty where there is none.
 std::string module_above(const std::vector<SubmittedFile>& files, std::string directory) {
-  for (;; directory = directory_of(directory)) {
+  for (;; directory = parent_of(directory)) {
     const std::string wanted = directory == "." ? "go.mod" : directory + "/go.mod";
     if (std::any_of(files.begin(), files.end(), [&](const SubmittedFile& file) { return file.path == wanted; }))
       return directory;
@@ -133,7 +129,7 @@ Result<std::string> module_directory(const std::vector<SubmittedFile>& files, co
     if (!is_or_ends_in(file.path, "go.mod")) continue;
     const std::ptrdiff_t depth = std::count(file.path.begin(), file.path.end(), '/');
     if (modules.empty() || depth < outermost) modules.clear(), outermost = depth;
-    if (depth == outermost) modules.push_back(directory_of(file.path));
+    if (depth == outermost) modules.push_back(parent_of(file.path));
   }
   if (modules.size() == 1) return modules.front();
   if (modules.empty()) return files.empty() ? std::string(".") : only_top_directory(files);

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/files.h"
+#include "base/path.h"
 #include "ingest/copy_tree.h"
 #include "ingest/names.h"
 #include "ingest/sources.h"
@@ -27,14 +28,9 @@ bool holds(const std::string& directory, const char* name) {
   return ::lstat((directory + "/" + name).c_str(), &info) == 0 && !S_ISDIR(info.st_mode);
 }
 
-std::string parent(const std::string& absolute) {
-  const std::size_t slash = absolute.rfind('/');
-  return slash == 0 ? "/" : absolute.substr(0, slash);
-}
-
 // The nearest directory at or above `start` with a `name`, not above `top`; empty where there is none.
 std::string nearest(const std::string& start, const char* name, const std::string& top = "/") {
-  for (std::string at = start;; at = parent(at)) {
+  for (std::string at = start;; at = parent_of(at)) {
     if (holds(at, name)) return at;
     if (at == top || at == "/") return {};
   }
@@ -80,7 +76,7 @@ Result<Place> place_of(const std::string& package_directory, const std::string& 
 
 std::string spoken_name(const std::string& source, const std::string& absolute) {
   const bool says_nothing = source.find_first_not_of("./") == std::string::npos;
-  return says_nothing ? absolute.substr(absolute.rfind('/') + 1) : source;
+  return says_nothing ? std::string(base_name(absolute)) : source;
 }
 
 void note_workspace_file(const std::string& package_directory, const std::string& root, SnapshotWriter& writer) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/files.h"
+#include "base/path.h"
 #include "ingest/content_kind.h"
 #include "ingest/names.h"
 #include "ingest/snapshot_writer.h"
@@ -126,7 +127,7 @@ Result<Submission> snapshot_archive_file(const Context& context, const std::stri
   TRY(const UniqueFd original, open_named_file(source));
   struct stat info {};
   if (::fstat(original.get(), &info) != 0) return host_error(errno, "cannot look at " + escape(source));
-  const std::string name = source.substr(source.rfind('/') + 1);
+  const std::string name(base_name(source));
   if (static_cast<std::uint64_t>(info.st_size) > archive_cap(context.request.limits).count)
     return too_large(name, context.request.limits);
   // A copy of ours: an archive that changes while two passes read it is two archives.

@@ -12,7 +12,6 @@ namespace sandbox_run::ingest {
 
 // `helper`: its path (base/helper_program.h).
 // REQUIRES: `archive` is a regular file nobody else writes, at its start; `kind` is an archive's kind.
-// Thread: forks; the child calls only async-signal-safe functions until it executes the helper.
 // Fails with: Fault::input where the archive is refused (`name` is in the message), where it takes too long, or where
 // the sink refuses; Fault::host, Fault::self otherwise. The helper is dead when this returns.
 Status unarchive(const std::string& helper, int archive, ContentKind kind, const std::string& name,

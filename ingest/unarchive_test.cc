@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -79,6 +80,31 @@ TEST(ConfinedReader, CanStillReadWriteAndAllocate) {
             0);
   ::close(ends[0]);
   ::close(ends[1]);
+}
+
+TEST(ConfinedReader, EndsWithItsSupervisor) {
+  int alive[2], never[2];
+  ASSERT_EQ(::pipe2(alive, O_CLOEXEC), 0);
+  ASSERT_EQ(::pipe2(never, O_CLOEXEC), 0);
+  const pid_t supervisor = ::fork();
+  if (supervisor == 0) {
+    if (::fork() == 0) {
+      char c;
+      if (confine_archive_reader()) (void)!::write(alive[1], "x", 1);
+      (void)!::read(never[0], &c, 1);
+      ::_exit(0);
+    }
+    ::pause();
+  }
+  ::close(alive[1]);
+  char c;
+  EXPECT_EQ(::read(alive[0], &c, 1), 1) << "it is confined and waits";
+  pollfd end{alive[0], POLLIN, 0};
+  EXPECT_EQ(::poll(&end, 1, 50), 0) << "control: it lives while its supervisor does";
+  ::kill(supervisor, SIGKILL);
+  ::waitpid(supervisor, nullptr, 0);
+  EXPECT_EQ(::poll(&end, 1, 10'000), 1) << "nobody holds the pipe any longer";
+  for (const int fd : {alive[0], never[0], never[1]}) ::close(fd);
 }
 
 class Reader : public TreeTest {

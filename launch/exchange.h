@@ -31,7 +31,7 @@ struct Exchange {
   std::uint32_t filter_length;  // instructions
   std::uint32_t pause_number;   // system call that the filter hands to the supervisor before the program's exec
   std::int32_t exec_errno;      // written by pid 2 when its execveat returns
-  std::int32_t wait_killable;   // written by pid 2: the filter has WAIT_KILLABLE_RECV
+  std::int32_t wait_killable;   // written by pid 2: the filter can have WAIT_KILLABLE_RECV
 };
 
 // The part for start(): sparse, so only what is used costs memory.

@@ -72,6 +72,7 @@ struct Plan {
   // Calls that `filter` hands over although the profile allows them, so that somebody can watch: they are shown to the
   // observer of the run and answered as this filter, the profile's own, says. Empty: what is handed over is denied.
   seccomp_profiles::Filter watched;
+  std::vector<int> watched_calls;  // what is handed over so, by number: for render()
   OnDenied on_denied = OnDenied::error;
   bool cancel_at_once = false;  // the first signal ends the run; else it goes to the program, and only a second does
   std::vector<Mount> mounts;    // beside the base tree (/etc, /dev, zoneinfo, CA bundle), which every root has

@@ -61,17 +61,6 @@ Plan probe_plan(bool with_cgroup) {
   return plan;
 }
 
-const char* hardening_remedy(const std::string& name) {
-  if (name == "landlock") return "a kernel with CONFIG_SECURITY_LANDLOCK and landlock in the lsm= list";
-  if (name == "core-scheduling") return "only of use where SMT is on, with CONFIG_SCHED_CORE";
-  if (name == "speculation-controls")
-    return "not mitigations=off; on x86 spec_store_bypass_disable=prctl (the default)";
-  if (name == "memory-no-exec-gain") return "Linux 6.3 or newer";
-  if (name == "no-nested-namespaces") return "a writable /proc/sys: docker run --privileged";
-  if (name == "oom-score") return "a /proc without masks: docker run --privileged";
-  return "";
-}
-
 void probe_launch(const HostState& state, std::vector<Probe>& probes) {
   auto sandbox = prepare_sandbox(state, probe_plan(state.hierarchy != nullptr), nullptr);
   const Status whole = sandbox ? Status{} : Status(sandbox.error());
@@ -79,19 +68,16 @@ void probe_launch(const HostState& state, std::vector<Probe>& probes) {
                             "see the step's own words; docs name the privileges a container needs"));
   if (!sandbox) return;
   const LiveSandbox& live = **sandbox;
-  for (const std::string& name : kHardeningNames) {
+  for (const Hardening& hardening : kHardenings) {
     int error = ENOSYS;  // a step that this kernel was not even asked for
     for (std::size_t row = 0; row < live.rows.size(); ++row)
-      if (hardening_of(live.rows[row].step) == name) {
+      if (hardening_of(live.rows[row].step) == &hardening) {
         error = live.exchange.rows()[row].result;
         if (error != 0) break;
       }
     const Status seen = error == 0 ? Status{} : Status(host_error(std::strerror(error)));
-    probes.push_back(probe_of(name, false, seen, "in force in a launch", hardening_remedy(name)));
+    probes.push_back(probe_of(std::string(hardening.name), false, seen, "in force in a launch", hardening.remedy));
   }
-  Status killable;
-  if (live.exchange.get()->wait_killable == 0) killable = host_error("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV");
-  probes.push_back(probe_of("filter-wait-killable", false, killable, "in force in a launch", "Linux 5.19 or newer"));
 }
 
 }  // namespace

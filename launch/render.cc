@@ -1,6 +1,7 @@
 // The plan as text: what --dry-run prints. Pure: it shows the steps for the newest Landlock and a root that maps a
 // set-up identity; a launch leaves out what its host lacks, and says so in the report.
 #include <fmt/format.h>
+#include <linux/audit.h>
 #include <sys/syscall.h>
 
 #include "launch/launch.h"
@@ -25,6 +26,12 @@ const char* actor_name(Actor actor) {
       return "pid 2";
   }
   return "";
+}
+
+std::vector<std::string> names_of(const std::vector<int>& calls) {
+  std::vector<std::string> names;
+  for (const int number : calls) names.push_back(seccomp_profiles::syscall_name(AUDIT_ARCH_X86_64, number));
+  return names;
 }
 
 std::string limits_text(const Plan& plan) {
@@ -69,6 +76,8 @@ Result<std::string> render(const Plan& plan) {
   std::string text = fmt::format("sandbox     {}\nprofile     {}, denied calls {}{}\n", plan.id, plan.profile_name,
                                  plan.on_denied == OnDenied::kill ? "end the run" : "fail with EPERM",
                                  seccomp_profiles::hands_over(plan.filter, SYS_execve) ? ", one exec" : "");
+  if (!plan.watched_calls.empty())
+    text += fmt::format("watched     {}\n", fmt::join(names_of(plan.watched_calls), ", "));
   text += limits_text(plan);
   text += fmt::format("network     {}\ndirectory   {}\nweakened    {}\nrequired    {}\n",
                       gives_up(plan, Wall::network)       ? "the host's"

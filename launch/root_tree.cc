@@ -15,6 +15,7 @@
 #include <set>
 
 #include "base/files.h"
+#include "base/path.h"
 
 namespace sandbox_run::launch {
 namespace {
@@ -23,10 +24,6 @@ using Kind = PlannedMount::Kind;
 
 constexpr Bytes kRootSize{4 << 20};
 constexpr std::uint64_t kRootInodes = 1024;
-
-bool is_at_or_below(const std::string& path, const std::string& top) {
-  return path == top || (path.size() > top.size() && path.compare(0, top.size(), top) == 0 && path[top.size()] == '/');
-}
 
 // Directories of ours, by where they will be seen.
 class Trees {

@@ -31,7 +31,7 @@ constexpr std::uint64_t kPendingSignals = 256;
 
 // /dev/fd is a convenience that needs a visible /proc around us, which not every container has.
 bool is_optional(Step step) {
-  return step == Step::proc_make || step == Step::proc_descriptors || !hardening_of(step).empty();
+  return step == Step::proc_make || step == Step::proc_descriptors || hardening_of(step) != nullptr;
 }
 
 class Rows {
@@ -192,6 +192,7 @@ void add_identity_rows(const Plan& plan, Rows& rows) {
   rows.add(Step::privileges_none);
   rows.add(Step::descriptors_close, "3 and up");
   rows.add(Step::signals_reset);
+  rows.add(Step::filter_wait_killable);
   rows.add(Step::filter_install, gives_up(plan, Wall::seccomp) ? "none but the pause (weakened)"
                                                                : fmt::format("{}, {} instructions", plan.profile_name,
                                                                              plan.filter.program.size()));
@@ -199,54 +200,30 @@ void add_identity_rows(const Plan& plan, Rows& rows) {
 
 }  // namespace
 
-const std::vector<std::string> kWallNames = {"cgroup", "network", "ipc", "uts", "seccomp"};
-const std::vector<std::string> kHardeningNames = {"session-keyring", "no-nested-namespaces", "oom-score",
-                                                  "core-scheduling", "speculation-controls", "memory-no-exec-gain",
-                                                  "landlock"};
-
-std::string_view hardening_of(Step step) {
-  switch (step) {
-    case Step::session_keyring:
-      return "session-keyring";
-    case Step::namespace_no_nesting:
-      return "no-nested-namespaces";
-    case Step::proc_oom_score:
-      return "oom-score";
-    case Step::core_scheduling:
-      return "core-scheduling";
-    case Step::speculation_controls:
-      return "speculation-controls";
-    case Step::memory_no_exec_gain:
-      return "memory-no-exec-gain";
-    case Step::landlock_create:
-    case Step::landlock_allow:
-    case Step::landlock_restrict:
-      return "landlock";
-    default:
-      return "";
-  }
-}
-
 bool gives_up(const Plan& plan, Wall wall) {
-  return std::find(plan.weaken.begin(), plan.weaken.end(), kWallNames[static_cast<std::size_t>(wall)]) !=
-         plan.weaken.end();
+  return std::find(plan.weaken.begin(), plan.weaken.end(), name_of(wall)) != plan.weaken.end();
 }
 
 Status check_names(const Plan& plan) {
-  auto check = [](const std::vector<std::string>& given, const std::vector<std::string>& known,
-                  const char* what) -> Status {
+  auto check = [](const std::vector<std::string>& given, const auto& known, const char* what) -> Status {
     for (const std::string& name : given)
-      if (std::find(known.begin(), known.end(), name) == known.end())
+      if (std::find(std::begin(known), std::end(known), name) == std::end(known))
         return input_error(fmt::format("there is no {} \"{}\"; there are: {}", what, name, fmt::join(known, ", ")));
     return {};
   };
   TRY_STATUS(check(plan.weaken, kWallNames, "wall to give up named"));
-  return check(plan.require, kHardeningNames, "hardening named");
+  std::vector<std::string_view> hardenings;
+  for (const Hardening& hardening : kHardenings) hardenings.push_back(hardening.name);
+  return check(plan.require, hardenings, "hardening named");
 }
 
 Status check_required(const Plan& plan, const std::vector<ScriptRow>& rows) {
+  auto stands_for = [](const ScriptRow& row, const std::string& name) {
+    const Hardening* hardening = hardening_of(row.step);
+    return hardening && hardening->name == name;
+  };
   for (const std::string& name : plan.require)
-    if (std::none_of(rows.begin(), rows.end(), [&](const ScriptRow& row) { return hardening_of(row.step) == name; }))
+    if (std::none_of(rows.begin(), rows.end(), [&](const ScriptRow& row) { return stands_for(row, name); }))
       return host_error(ENOSYS, fmt::format("this kernel has no {}, which the run requires; 'sandbox-run doctor' says "
                                             "what it needs, or run without --require {}",
                                             name, name));
@@ -266,8 +243,9 @@ std::vector<ScriptRow> lower(const Plan& plan, const MountPlan& mounts, const Lo
   add_identity_rows(plan, rows);
   std::vector<ScriptRow> out = rows.take();
   for (ScriptRow& row : out) {
-    const std::string_view hardening = hardening_of(row.step);
-    if (std::find(plan.require.begin(), plan.require.end(), hardening) != plan.require.end()) row.is_optional = false;
+    const Hardening* hardening = hardening_of(row.step);
+    if (hardening && std::find(plan.require.begin(), plan.require.end(), hardening->name) != plan.require.end())
+      row.is_optional = false;
   }
   return out;
 }

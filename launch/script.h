@@ -11,6 +11,7 @@
 #include "launch/mount_plan.h"
 #include "launch/plan.h"
 #include "launch/root_tree.h"
+#include "launch/walls.h"
 
 namespace sandbox_run::launch {
 
@@ -39,13 +40,7 @@ struct LoweringFacts {
 
 std::vector<ScriptRow> lower(const Plan& plan, const MountPlan& mounts, const LoweringFacts& facts);
 
-// Names of walls that a plan can give up, and of hardenings it can require. Both lists are closed.
-enum class Wall { cgroup, network, ipc, uts, seccomp };
-extern const std::vector<std::string> kWallNames;       // by Wall
-extern const std::vector<std::string> kHardeningNames;  // in the order of Facts::hardening
 bool gives_up(const Plan& plan, Wall wall);
-// The hardening that a step stands for; empty for a wall's step.
-std::string_view hardening_of(Step step);
 // Fails with: Fault::input on a name in `weaken` or `require` that is none, listing the names there are.
 Status check_names(const Plan& plan);
 // Fails with: Fault::host where a hardening that the plan requires has no row, for the host has not got it at all.

@@ -67,6 +67,7 @@ enum class Actor : std::uint8_t { supervisor, entry, init, program };
   X(privileges_none, "privileges.none", program, "no_new_privs: exec never gains")                                    \
   X(descriptors_close, "descriptors.close", program, "all but 0, 1 and 2 close at exec, whatever they are")           \
   X(signals_reset, "signals.reset", program, "empty mask, every disposition the default")                             \
+  X(filter_wait_killable, "filter.wait-killable", program, "is it known? else each signal repeats a notification")    \
   X(filter_install, "filter.install", program, "last: it denies most of the above")                                   \
   X(program_pause, "program.pause", program, "the call the filter hands to the supervisor: prepared ends here")       \
   X(listener_receive, "listener.receive", supervisor, "denied calls are answered from here on")                       \

@@ -38,11 +38,12 @@ TEST_F(Steps, EachOneFailsByItsNameAndLeavesNothing) {
     Plan broken = full_plan();
     broken.fail = {name, ENOMEM};
     const auto result = run(broken, {"exit", "0"});
-    const std::string hardening(hardening_of(static_cast<Step>(&facts - kSteps)));
+    const Hardening* hardening = hardening_of(static_cast<Step>(&facts - kSteps));
     const bool convenience = name == "proc.descriptors";  // proc.make is not: this plan asks for /proc
-    EXPECT_EQ(result.has_value(), convenience || !hardening.empty()) << name;
+    EXPECT_EQ(result.has_value(), convenience || hardening) << name;
     if (result.has_value()) {
-      EXPECT_THAT(result->hardening, testing::Not(testing::Contains(hardening))) << "the run does not claim it";
+      EXPECT_THAT(result->hardening, testing::Not(testing::Contains(hardening ? hardening->name : "")))
+          << "the run does not claim it";
       continue;
     }
     ++failed;
@@ -80,6 +81,17 @@ TEST_F(Steps, ARequiredHardeningThatTheHostLacksIsRefused) {
   const Status refused = check_required(strict, lower(strict, mounts, facts));
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().what, HasSubstr("no landlock"));
+}
+
+TEST_F(Steps, EachHardeningThatDoctorListsCanBeRequiredAndIsReported) {
+  Plan strict = full_plan();
+  std::vector<std::string> present;
+  for (const Probe& probe : probe_host())
+    if (!probe.is_wall && probe.present) present.push_back(probe.name);
+  strict.require = present;
+  EXPECT_GT(present.size(), 3u);
+  ASSERT_OK_AND_ASSIGN(const Facts facts, run(strict, {"exit", "0"}));
+  EXPECT_EQ(facts.hardening, present);
 }
 
 TEST_F(Steps, ThePlanPrintsEveryStepOnceInOrder) {

@@ -38,14 +38,14 @@ constexpr std::chrono::seconds kStuckReaderGrace{1};  // after a run that we end
 // In force is what every one of its rows did; a row that failed wrote its errno.
 std::vector<std::string> hardening_in_force(const LiveSandbox& sandbox) {
   std::vector<std::string> in_force;
-  for (const std::string& name : kHardeningNames) {
+  for (const Hardening& hardening : kHardenings) {
     bool any = false, all = true;
     for (std::size_t row = 0; row < sandbox.rows.size(); ++row) {
-      if (hardening_of(sandbox.rows[row].step) != name) continue;
+      if (hardening_of(sandbox.rows[row].step) != &hardening) continue;
       any = true;
       all &= sandbox.exchange.rows()[row].result == 0;
     }
-    if (any && all) in_force.push_back(name);
+    if (any && all) in_force.emplace_back(hardening.name);
   }
   return in_force;
 }

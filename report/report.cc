@@ -179,7 +179,8 @@ std::string to_json(const Report& report) {
   json["message"] = report.message;
   json["diagnostics"] = ordered_json::array();
   for (const Diagnostic& diagnostic : report.diagnostics) json["diagnostics"].push_back(to_json(diagnostic));
-  json["notes"] = report.notes;
+  json["notes"] = ordered_json::array();
+  for (const Note& note : report.notes) json["notes"].push_back(note.text);
   json["usage"] = usage_json(report.facts);
   json["limits"] = limits_json(report.limits);
   json["limits_hit"] = report.limits_hit;

@@ -65,6 +65,14 @@ struct TimelineEntry {
   std::chrono::microseconds duration{0};
 };
 
+// A sentence beside the verdict.
+struct Note {
+  // What of the submission was left out; what a hooked build could not hook; what --out did not copy.
+  enum class About { submission, hooks, collection };
+  About about;
+  std::string text;
+};
+
 struct Report {
   std::string id;
   Verdict verdict = Verdict::internal_error;
@@ -73,8 +81,8 @@ struct Report {
   std::optional<int> signal;     // present: the program was killed by this signal
   std::string message;           // one line: what happened, by how much, what to do; empty for ok
   std::vector<Diagnostic> diagnostics;
-  std::vector<std::string> notes;  // what was left out or ignored of the submission
-  launch::Facts facts;             // empty where nothing was launched
+  std::vector<Note> notes;
+  launch::Facts facts;  // empty where nothing was launched
   LimitsSection limits;
   std::vector<std::string> limits_hit;
   VerifySection verify;

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstdint>
 
+#include "base/thread.h"
+
 namespace sandbox_run::runner {
 namespace {
 
@@ -27,11 +29,16 @@ void watch(int cancel_fd, int stop_fd, const std::function<void(int)>& on_cancel
 
 }  // namespace
 
-CancelWatch::CancelWatch(int cancel_fd, std::function<void(int signal)> on_cancel) {
-  if (cancel_fd < 0) return;
-  stop_.reset(::eventfd(0, EFD_CLOEXEC));
-  if (!stop_) return;
-  thread_ = std::thread([cancel_fd, stop = stop_.get(), call = std::move(on_cancel)] { watch(cancel_fd, stop, call); });
+Result<CancelWatch> CancelWatch::start(int cancel_fd, std::function<void(int signal)> on_cancel) {
+  CancelWatch self;
+  if (cancel_fd < 0) return self;
+  self.stop_.reset(::eventfd(0, EFD_CLOEXEC));
+  if (!self.stop_) return host_error(errno, "cannot make the descriptor that ends the watch for signals");
+  TRY(self.thread_, start_thread("the thread that watches for signals",
+                                 [cancel_fd, stop = self.stop_.get(), call = std::move(on_cancel)] {
+                                   watch(cancel_fd, stop, call);
+                                 }));
+  return self;
 }
 
 CancelWatch::~CancelWatch() {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <thread>
 
+#include "base/result.h"
 #include "base/unique_fd.h"
 
 namespace sandbox_run::runner {
@@ -12,12 +13,14 @@ namespace sandbox_run::runner {
 class CancelWatch {
  public:
   // `cancel_fd`: a non-blocking signalfd, borrowed; -1: nothing is watched.
-  CancelWatch(int cancel_fd, std::function<void(int signal)> on_cancel);
+  // Fails with: Fault::host where the host gives no descriptor or no thread: nobody could end such a stage.
+  static Result<CancelWatch> start(int cancel_fd, std::function<void(int signal)> on_cancel);
+  CancelWatch(CancelWatch&&) = default;
+  CancelWatch& operator=(CancelWatch&&) = delete;
   ~CancelWatch();  // returns when the thread has ended; a signal not yet read stays in the descriptor
-  CancelWatch(const CancelWatch&) = delete;
-  CancelWatch& operator=(const CancelWatch&) = delete;
 
  private:
+  CancelWatch() = default;
   UniqueFd stop_;
   std::thread thread_;
 };

@@ -25,7 +25,7 @@ struct Walk {
   const std::vector<Collect>& wanted;
   int root;
   std::uint64_t left;  // bytes that may still be written: a sparse file costs the program nothing, and us its size
-  std::vector<std::string>& skipped;
+  std::vector<std::string> skipped;
   std::size_t notes = 0;
 
   void skip(const std::string& path, const std::string& why) {
@@ -86,11 +86,13 @@ void descend(Walk& walk, const std::string& path, int depth) {
 
 }  // namespace
 
-void collect(const std::vector<Collect>& wanted, int scratch_fd, Bytes most, std::vector<std::string>& skipped) {
-  if (wanted.empty() || scratch_fd < 0) return;
-  Walk walk{wanted, scratch_fd, most.count, skipped};
+std::vector<std::string> collect(const std::vector<Collect>& wanted, int scratch_fd, Bytes most) {
+  if (wanted.empty() || scratch_fd < 0) return {};
+  Walk walk{wanted, scratch_fd, most.count, {}};
   descend(walk, "", 0);
-  if (walk.notes > kMostNotes) skipped.push_back("--out: skipped " + std::to_string(walk.notes - kMostNotes) + " more");
+  if (walk.notes > kMostNotes)
+    walk.skipped.push_back("--out: skipped " + std::to_string(walk.notes - kMostNotes) + " more");
+  return std::move(walk.skipped);
 }
 
 }  // namespace sandbox_run::runner

@@ -219,6 +219,10 @@ class Pipeline::Road {
     return result;
   }
 
+  void note(report::Note::About about, const std::vector<std::string>& sentences) {
+    for (const std::string& sentence : sentences) report_.notes.push_back({about, sentence});
+  }
+
   Status make_workspace() {
     TRY_STATUS(make_directories(pipeline_.state_directory_));
     TRY(int removed, store::RunDirectory::remove_orphans(pipeline_.state_directory_));
@@ -254,27 +258,26 @@ class Pipeline::Road {
   }
 
   // For stages without a supervision loop: a cancel ends this process at once, its workspace removed, its report given.
-  std::unique_ptr<CancelWatch> watch_for_cancel() {
-    return std::make_unique<CancelWatch>(pipeline_.cancel_fd_,
-                                         [this, stage = report_.stage, id = report_.id](int signal) {
-                                           Report report;
-                                           report.id = id;
-                                           report.stage = stage;
-                                           report.limits = limits_section(request_);
-                                           report.verdict = Verdict::canceled;
-                                           report.message = "canceled by " + report::signal_name(signal);
-                                           // The stage may still be writing; what it adds after this is removed by the
-                                           // next start.
-                                           if (workspace_) (void)remove_tree(AT_FDCWD, workspace_->path());
-                                           if (pipeline_.on_cancel_) pipeline_.on_cancel_(report);
-                                           ::_exit(report.exit_status());
-                                         });
+  Result<CancelWatch> watch_for_cancel() {
+    return CancelWatch::start(pipeline_.cancel_fd_, [this, stage = report_.stage, id = report_.id](int signal) {
+      Report report;
+      report.id = id;
+      report.stage = stage;
+      report.limits = limits_section(request_);
+      report.verdict = Verdict::canceled;
+      report.message = "canceled by " + report::signal_name(signal);
+      // The stage may still be writing; what it adds after this is removed by the
+      // next start.
+      if (workspace_) (void)remove_tree(AT_FDCWD, workspace_->path());
+      if (pipeline_.on_cancel_) pipeline_.on_cancel_(report);
+      ::_exit(report.exit_status());
+    });
   }
 
   Result<ingest::Submission> take_in() {
     report_.stage = Stage::ingest;
     TRY_STATUS(make_workspace());
-    auto watch = watch_for_cancel();
+    TRY(const CancelWatch watch, watch_for_cancel());
     ingest::Request ingest_request;
     ingest_request.sources = request_.sources;
     ingest_request.root = request_.root;
@@ -297,7 +300,7 @@ class Pipeline::Road {
       submission.kind = ingest::Submission::Kind::module_version;
       submission.name = request_.sources[0];
     }
-    report_.notes = submission.dropped;
+    note(report::Note::About::submission, submission.dropped);
     return submission;
   }
 
@@ -309,7 +312,7 @@ class Pipeline::Road {
 
   Result<sum_verify::Verification> verify_submission(const ingest::Submission& submission) {
     report_.stage = Stage::verify;
-    auto watch = watch_for_cancel();
+    TRY(const CancelWatch watch, watch_for_cancel());
     TRY(go_build::Toolchain * go, toolchain());
     TRY(fetch::Modules * source, modules());
     TRY(const UniqueFd module,
@@ -387,7 +390,7 @@ class Pipeline::Road {
       report_.build->binary_sha256 = outcome.artifact->sha256.hex();
       report_.build->binary = outcome.artifact->size;
       report_.build->instrumented = request_.trace.has_value();
-      report_.notes.insert(report_.notes.end(), outcome.artifact->notes.begin(), outcome.artifact->notes.end());
+      note(report::Note::About::hooks, outcome.artifact->notes);
       return;
     }
     const go_build::BuildFailure& failure = outcome.failure;
@@ -437,7 +440,7 @@ class Pipeline::Road {
     report_.stage = Stage::run;
     streams_merged_ = streams.merge;
     TRY(launch::Plan plan, plan_for(request_, report_.id, source_path, package));
-    if (request_.trace) TRY_STATUS(TracedRun::watch(*request_.trace, plan));
+    TRY_STATUS(watch_calls(request_, plan));
     TRY(launch::Host * walls, host());
     TRY(std::unique_ptr<launch::Sandbox> sandbox, timed("prepare", [&] { return walls->prepare(plan, take_program); }));
     launch::Program what{.executable = program_.get(), .argv = {name}, .environment = environment_of(request_)};
@@ -453,7 +456,7 @@ class Pipeline::Road {
       TRY(report_.trace, traced->finish());
     }
     judge();
-    collect(request_.collect, sandbox->scratch(), request_.limits.scratch, report_.notes);
+    note(report::Note::About::collection, collect(request_.collect, sandbox->scratch(), request_.limits.scratch));
     return {};
   }
 
@@ -547,6 +550,7 @@ Status Pipeline::check(const Request& request) {
 Result<std::string> Pipeline::dry_run(const Request& request) {
   // Nothing is taken in, so the snapshot has no path yet; it is named by what it is.
   TRY(launch::Plan plan, plan_for(request, "dry-run", shows_source(request) ? "(the snapshot)" : "", "."));
+  TRY_STATUS(watch_calls(request, plan));
   return launch::render(plan);
 }
 

@@ -6,27 +6,36 @@
 #include <charconv>
 #include <cmath>
 
+#include "hooks/rules.h"
 #include "seccomp-profiles/filter.h"
+#include "seccomp-profiles/profile.h"
 
 namespace sandbox_run::runner {
 namespace {
 
 std::string_view key_of(std::string_view assignment) { return assignment.substr(0, assignment.find('=')); }
 
+bool writes_to_host(const Request& request) {
+  return std::any_of(request.mounts.begin(), request.mounts.end(),
+                     [](const HostMount& mount) { return mount.writable; });
+}
+
+Result<seccomp_profiles::Profile> profile_of(const Request& request, const launch::Plan& plan) {
+  TRY(seccomp_profiles::Profile profile, seccomp_profiles::Profile::load(plan.profile_name));
+  return writes_to_host(request) ? seccomp_profiles::syncing(std::move(profile)) : std::move(profile);
+}
+
 // A built-in profile's filter costs nothing; a file's is compiled now, and so is one that is not used as it stands.
 Status set_profile(const Request& request, launch::Plan& plan) {
   plan.profile_name = request.profile;
   if (request.profile == "go-run" && request.network == launch::Network::loopback)
     plan.profile_name = "go-run-loopback";
-  const bool writes_to_host =
-      std::any_of(request.mounts.begin(), request.mounts.end(), [](const HostMount& mount) { return mount.writable; });
   const seccomp_profiles::Filter* builtin = seccomp_profiles::builtin_filter(plan.profile_name);
-  if (builtin != nullptr && !writes_to_host) {
+  if (builtin != nullptr && !writes_to_host(request)) {
     plan.filter = *builtin;
     return {};
   }
-  TRY(seccomp_profiles::Profile profile, seccomp_profiles::Profile::load(plan.profile_name));
-  if (writes_to_host) profile = seccomp_profiles::syncing(std::move(profile));
+  TRY(const seccomp_profiles::Profile profile, profile_of(request, plan));
   TRY(plan.filter, seccomp_profiles::compile(profile));
   return {};
 }
@@ -138,6 +147,16 @@ Result<launch::Plan> plan_for(const Request& request, const std::string& id, con
   plan.weaken = without_repeats(request.weaken);
   plan.require = without_repeats(request.require);
   return plan;
+}
+
+Status watch_calls(const Request& request, launch::Plan& plan) {
+  if (!request.trace) return {};
+  plan.watched_calls = hooks::explained_calls(*request.trace);
+  if (plan.watched_calls.empty()) return {};
+  TRY(seccomp_profiles::Profile profile, profile_of(request, plan));
+  plan.watched = std::move(plan.filter);
+  TRY(plan.filter, seccomp_profiles::compile(seccomp_profiles::handing_over(std::move(profile), plan.watched_calls)));
+  return {};
 }
 
 }  // namespace sandbox_run::runner

@@ -37,4 +37,8 @@ Status check_mounts(const Request& request);
 Result<launch::Plan> plan_for(const Request& request, const std::string& id, const std::string& source_path,
                               const std::string& package);
 
+// Calls that the rules of a traced run explain go through the supervisor, which answers as the plan's filter would
+// have. A filter is compiled here: only for plans that are launched or shown. REQUIRES: `plan` is plan_for(request, …).
+Status watch_calls(const Request& request, launch::Plan& plan);
+
 }  // namespace sandbox_run::runner

@@ -57,15 +57,6 @@ Result<std::unique_ptr<TracedRun>> TracedRun::start(const hooks::RuleSet& rules,
   return run;
 }
 
-Status TracedRun::watch(const hooks::RuleSet& rules, launch::Plan& plan) {
-  const std::vector<int> calls = hooks::explained_calls(rules);
-  if (calls.empty()) return {};
-  TRY(seccomp_profiles::Profile profile, seccomp_profiles::Profile::load(plan.profile_name));
-  plan.watched = std::move(plan.filter);
-  TRY(plan.filter, seccomp_profiles::compile(seccomp_profiles::handing_over(std::move(profile), calls)));
-  return {};
-}
-
 template <class Probe>
 Result<std::optional<Probe>> TracedRun::attached(const std::string& name, Result<Probe> probe) {
   if (!probe && probes_ == TraceProbes::required)

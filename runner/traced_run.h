@@ -26,9 +26,6 @@ class TracedRun final : public launch::RunObserver {
   static Result<std::unique_ptr<TracedRun>> start(const hooks::RuleSet& rules, int program,
                                                   const std::string& control_socket, TraceProbes probes);
 
-  // Calls that the rules explain go through the supervisor, whatever the profile says of them.
-  static Status watch(const hooks::RuleSet& rules, launch::Plan& plan);
-
   void give_descriptors(launch::Program& program) const;
   // Fails with: Fault::host where probes are required and cannot be had.
   Status about_to_start(pid_t program, int executable) override;

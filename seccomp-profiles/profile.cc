@@ -38,6 +38,8 @@ bool printable(std::string_view line) {
   });
 }
 
+constexpr char kFirstLine[] = "'# NAME: what this profile is for'";
+
 class Reader {
  public:
   explicit Reader(Profile& profile) : profile_(profile) {}
@@ -55,7 +57,8 @@ class Reader {
       if (!printable(line)) return input_error(where + "control character in the text");
       if (line.empty()) continue;
       if (!opened && line.front() != '#') {
-        return input_error(where + "the first line is '# NAME: what this profile is for'");
+        return input_error(where + "a profile begins with a line that says what it is for: write " + kFirstLine +
+                           " above '" + std::string(line.substr(0, 40)) + (line.size() > 40 ? "…'" : "'"));
       }
       if (!opened && depth == 0) profile_.summary = summary_of(line);
       opened = true;
@@ -68,7 +71,9 @@ class Reader {
         return error;
       }
     }
-    if (!opened) return input_error(name + ":1: the profile is empty; its first line is '# NAME: what it is for'");
+    if (!opened)
+      return input_error(name + ":1: the profile is empty: it begins with " + kFirstLine +
+                         ", and the rules come below");
     return {};
   }
 

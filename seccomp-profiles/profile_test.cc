@@ -74,7 +74,10 @@ TEST(ProfileText, FirstLineMustSayWhatTheProfileIsFor) {
     ASSERT_FALSE(profile.has_value());
     EXPECT_EQ(profile.error().fault, Fault::input);
     EXPECT_THAT(profile.error().what, HasSubstr("mine:1:"));
+    EXPECT_THAT(profile.error().what, HasSubstr("'# NAME: what this profile is for'"));
   }
+  EXPECT_THAT(Profile::parse("\nallow read # why\n", "mine").error().what,
+              testing::AllOf(HasSubstr("mine:2: a profile begins with"), HasSubstr("above 'allow read # why'")));
 }
 
 TEST(ProfileText, NoRuleRepeatsOrContradictsAnother) {

@@ -19,6 +19,7 @@
 #include "base/directory.h"
 #include "base/files.h"
 #include "base/output_file.h"
+#include "base/path.h"
 #include "store/entries.h"
 
 namespace sandbox_run::store {

@@ -32,6 +32,17 @@ bool is_tag_rune(char32_t rune) {
   return is_letter(rune) || (rune >= '0' && rune <= '9') || rune == '_' || rune == '.';
 }
 
+// Bytes of the tag that `text` begins with.
+std::size_t tag_length(std::string_view text) {
+  std::string_view ahead = text;
+  while (!ahead.empty()) {
+    std::string_view after = ahead;
+    if (!is_tag_rune(next_rune(after))) break;
+    ahead = after;
+  }
+  return text.size() - ahead.size();
+}
+
 class ExpressionParser {
  public:
   ExpressionParser(std::string_view text, const BuildContext& context) : rest_(text), context_(context) {}
@@ -87,14 +98,8 @@ class ExpressionParser {
   }
   std::optional<Truth> tag() {
     skip_spaces();
-    std::string_view ahead = rest_;
-    while (!ahead.empty()) {
-      std::string_view after = ahead;
-      if (!is_tag_rune(next_rune(after))) break;
-      ahead = after;
-    }
-    const std::string_view name = rest_.substr(0, rest_.size() - ahead.size());
-    rest_ = ahead;
+    const std::string_view name = rest_.substr(0, tag_length(rest_));
+    rest_.remove_prefix(name.size());
     return name.empty() ? std::nullopt : std::optional(context_.tag(name));
   }
 
@@ -174,6 +179,12 @@ Header read_header(std::string_view text) {
 }
 
 }  // namespace
+
+Status check_build_tag(std::string_view tag) {
+  if (!tag.empty() && tag_length(tag) == tag.size()) return {};
+  return input_error("'" + escape_line(tag) +
+                     "' is no build tag, which has letters, digits, '_' and '.': write --tags integration,sqlite");
+}
 
 Truth BuildContext::tag(std::string_view name) const {
   if (name == "linux" || name == "amd64" || name == "unix" || name == "gc" || name == "amd64.v1") return Truth::yes;

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/result.h"
+
 namespace sandbox_run::sum_verify {
 
 // maybe: it hangs on something only the toolchain knows (GOEXPERIMENT); such a file is treated as selected.
@@ -19,6 +21,10 @@ struct BuildContext {
   int go_minor = 0;                         // 26 for Go 1.26: go1.1 … go1.26 hold; 0: every release tag may hold
   Truth tag(std::string_view name) const;
 };
+
+// What --tags takes, which is what a //go:build line can name: letters, digits, '_' and '.'.
+// Fails with: Fault::input on anything else. Tags reach command lines.
+Status check_build_tag(std::string_view tag);
 
 // The value of a //go:build expression, without "//go:build"; nullopt where it is malformed.
 std::optional<Truth> evaluate_constraint(std::string_view expression, const BuildContext& context);

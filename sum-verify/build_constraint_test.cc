@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/testing.h"
+
 namespace sandbox_run::sum_verify {
 namespace {
 
@@ -63,6 +65,17 @@ TEST(BuildConstraint, Headers) {
             Truth::yes);
   EXPECT_EQ(match_header("// +build windows\n//go:build linux\n\npackage p\n", context), Truth::yes);
   EXPECT_EQ(match_header("//go:build linux\n//go:build windows\npackage p\n", context), Truth::maybe);
+}
+
+TEST(BuildTag, IsWhatAConstraintCanName) {
+  for (const char* tag : {"integration", "go1.26", "a_b.c", "9", "größe", "タグ"}) {
+    EXPECT_OK(check_build_tag(tag));
+    EXPECT_EQ(evaluate_constraint(tag, context_with({tag})), Truth::yes) << tag;
+  }
+  for (const char* tag : {"", "a b", "a,b", "-race", "a-b", "a\n", "\xff", "a\xe2\x80\x93"}) {
+    EXPECT_FALSE(check_build_tag(tag)) << tag;
+    EXPECT_NE(evaluate_constraint(tag, context_with({tag})), Truth::yes) << tag;
+  }
 }
 
 }  // namespace

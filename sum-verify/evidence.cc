@@ -28,8 +28,6 @@ constexpr char kSecurity[] =
     "replaced "
     "on the origin server, or an attacker may have intercepted the download attempt. Do not build it";
 
-std::string name_of(const ModuleVersion& module) { return module.path + "@" + module.version; }
-
 std::string source_of(const MainModule& main, const GoSumLine& line) {
   return main.file("go.sum") + ":" + std::to_string(line.line);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/path.h"
 #include "sum-verify/module_path.h"
 #include "sum-verify/text.h"
 
@@ -18,13 +19,13 @@ bool may_be_standard(std::string_view path) {
 
 // The directory of package `path` in a module called `module`; nullopt where the module cannot have it.
 std::optional<std::string> directory_in(std::string_view path, std::string_view module) {
-  if (!has_path_prefix(path, module)) return std::nullopt;
+  if (!is_at_or_below(path, module)) return std::nullopt;
   return path.size() == module.size() ? "." : std::string(path.substr(module.size() + 1));
 }
 
 // True where a go.mod on the way makes `directory` another module's. Zips have none: such files are left out of them.
 bool in_nested_module(const SourceTree& tree, std::string_view directory) {
-  for (std::string_view at = directory; !at.empty() && at != "."; at = parent_of(at)) {
+  for (std::string_view at = directory; !at.empty() && at != "."; at = directory_part(at)) {
     if (tree.has(join_path(at, "go.mod"))) return true;
   }
   return false;
@@ -162,7 +163,7 @@ Result<std::vector<ImportWalk::Place>> ImportWalk::candidates(const std::string&
                                                               bool& failed) {
   std::vector<Place> places;
   add_from_submission(path, places);
-  for (std::string_view prefix = path; !prefix.empty(); prefix = parent_of(prefix)) {
+  for (std::string_view prefix = path; !prefix.empty(); prefix = directory_part(prefix)) {
     const auto version = list_.selected(std::string(prefix));
     if (!version) continue;
     const ModuleVersion module{std::string(prefix), *version};
@@ -191,7 +192,7 @@ Result<std::vector<ImportWalk::Place>> ImportWalk::vendored_candidates(const std
 void ImportWalk::not_found(const std::string& path, const Package& importer, const std::string& file, int line) {
   if (may_be_standard(path))
     return;  // the compiler knows its standard library, and says so where it has no such package
-  if (main_.exists() && has_path_prefix(path, main_.path()))
+  if (main_.exists() && is_at_or_below(path, main_.path()))
     return;  // a package that was never written: the compiler's too
   std::string message = "no required module provides package " + path;
   if (request_.vendored) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 
+#include "base/path.h"
 #include "ingest/names.h"
 #include "sum-verify/package_scan.h"
 #include "sum-verify/source_tree.h"
@@ -23,11 +24,6 @@ struct Package {
 using ingest::escape;
 using ingest::Submission;
 using ingest::SubmittedFile;
-
-std::string directory_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash);
-}
 
 std::string shown(const std::string& directory) { return directory == "." ? "." : "./" + directory; }
 
@@ -58,17 +54,17 @@ class Outside {
  public:
   explicit Outside(const Submission& submission) : module_(submission.module) {
     for (const SubmittedFile& file : submission.files)
-      if (file.path.ends_with("/go.mod") || file.path == "go.mod") modules_.insert(directory_of(file.path));
+      if (file.path.ends_with("/go.mod") || file.path == "go.mod") modules_.insert(parent_of(file.path));
   }
   bool operator()(const std::string& directory) const {
     if (directory == module_) return false;
     if (module_ != "." && !directory.starts_with(module_ + "/")) return true;
     std::string at = directory;
     while (at != module_ && at != ".") {
-      const std::string base = at.substr(at.rfind('/') + 1);
+      const std::string base = std::string(base_name(at));
       if (base == "vendor" || base == "testdata" || base.front() == '_' || base.front() == '.') return true;
       if (modules_.contains(at)) return true;
-      at = directory_of(at);
+      at = parent_of(at);
     }
     return false;
   }

@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "base/files.h"
+#include "base/thread.h"
 #include "sum-verify/module_path.h"
 
 namespace sandbox_run::sum_verify {
@@ -26,7 +27,7 @@ Error total_too_large() {
                      std::to_string(kMaxZipBytes) + " bytes)");
 }
 
-std::string prefix_of(const ModuleVersion& module) { return module.path + "@" + module.version + "/"; }
+std::string prefix_of(const ModuleVersion& module) { return name_of(module) + "/"; }
 
 // path.Clean(name) == name, for relative names.
 bool is_clean(std::string_view name) {
@@ -124,10 +125,11 @@ Status for_each_content(const ZipArchive& archive, const Use& use) {
   };
   std::uint64_t total = 0;
   for (const ZipEntry& entry : entries) total += entry.uncompressed_bytes;
-  std::thread second;
-  if (total >= kWorthAThread && std::thread::hardware_concurrency() > 1) second = std::thread(work);
-  work();
-  if (second.joinable()) second.join();
+  Result<std::thread> second = std::thread();
+  if (total >= kWorthAThread && std::thread::hardware_concurrency() > 1)
+    second = start_thread("the second thread that unpacks a module", work);
+  work();  // without a second thread it takes longer, and that is all
+  if (second && second->joinable()) second->join();
   for (Status& status : results) TRY_STATUS(std::move(status));
   return {};
 }

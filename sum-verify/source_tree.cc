@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/files.h"
+#include "base/path.h"
 #include "sum-verify/module_zip.h"
 #include "sum-verify/text.h"
 
@@ -18,7 +19,7 @@ class SubmissionTree final : public SourceTree {
     for (const ingest::SubmittedFile& file : submission.files) {
       if (prefix == ".") {
         index(file.path);
-      } else if (file.path.size() > prefix.size() && has_path_prefix(file.path, prefix)) {
+      } else if (file.path.size() > prefix.size() && is_at_or_below(file.path, prefix)) {
         index(file.path.substr(prefix.size() + 1));
       }
     }
@@ -82,7 +83,7 @@ std::vector<std::string> SourceTree::directories() const {
 
 void SourceTree::index(const std::string& path) {
   if (!paths_.insert(path).second) return;
-  const std::string_view parent = parent_of(path);
+  const std::string_view parent = directory_part(path);
   auto& names = directories_[parent.empty() ? "." : std::string(parent)];
   const std::string name(base_name(path));
   names.insert(std::upper_bound(names.begin(), names.end(), name), name);

@@ -129,17 +129,6 @@ std::optional<std::string> resolve_inside(std::string_view path) {
   return out.empty() ? "." : out;
 }
 
-bool has_path_prefix(std::string_view path, std::string_view prefix) {
-  return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
-}
-
-std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
-
-std::string_view parent_of(std::string_view path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string_view::npos ? std::string_view{} : path.substr(0, slash);
-}
-
 std::string join_path(std::string_view directory, std::string_view name) {
   if (directory.empty() || directory == ".") return name.empty() ? "." : std::string(name);
   if (name.empty() || name == ".") return std::string(directory);

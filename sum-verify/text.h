@@ -22,11 +22,6 @@ std::string quote(std::string_view text);
 // "" and "." both become ".".
 std::optional<std::string> resolve_inside(std::string_view path);
 
-// True where `path` is `prefix` or below it.
-bool has_path_prefix(std::string_view path, std::string_view prefix);
-
-std::string_view base_name(std::string_view path);
-std::string_view parent_of(std::string_view path);                         // "" of a name without '/'
 std::string join_path(std::string_view directory, std::string_view name);  // "." and "" are the root
 
 }  // namespace sandbox_run::sum_verify

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/path.h"
 #include "base/text.h"
 #include "sum-verify/go_version.h"
 #include "sum-verify/module_path.h"
@@ -219,7 +220,7 @@ class VendorComparison {
  private:
   // The module with packages whose path is the longest prefix of the file's.
   const VendoredModule* owner_of(std::string_view path) const {
-    for (path = parent_of(path); !path.empty(); path = parent_of(path)) {
+    for (path = directory_part(path); !path.empty(); path = directory_part(path)) {
       if (const auto found = owners_.find(path); found != owners_.end()) return found->second;
     }
     return nullptr;

@@ -17,6 +17,7 @@ struct ModuleVersion {
   std::string version;
   auto operator<=>(const ModuleVersion&) const = default;
 };
+inline std::string name_of(const ModuleVersion& module) { return module.path + "@" + module.version; }
 
 // One module of the build list, extracted by our own code into the store.
 struct VerifiedModule {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/path.h"
 #include "sum-verify/build_list.h"
 #include "sum-verify/evidence.h"
 #include "sum-verify/findings.h"
@@ -21,7 +22,7 @@ using ingest::Submission;
 bool has_vendor_directory(const Submission& submission, const MainModule& main) {
   const std::string vendor = main.file("vendor");
   return std::any_of(submission.files.begin(), submission.files.end(), [&](const ingest::SubmittedFile& file) {
-    return has_path_prefix(file.path, vendor) && file.path.size() > vendor.size();
+    return is_at_or_below(file.path, vendor) && file.path.size() > vendor.size();
   });
 }
 
@@ -51,7 +52,7 @@ Result<std::optional<VendorList>> vendor_in_use(const Submission& submission, co
 std::optional<std::string> inside_module(const Submission& submission, const std::string& path) {
   const auto plain = resolve_inside(path);
   if (!plain || submission.module == ".") return plain;
-  if (!has_path_prefix(*plain, submission.module)) return std::nullopt;
+  if (!is_at_or_below(*plain, submission.module)) return std::nullopt;
   return plain->size() == submission.module.size() ? "." : plain->substr(submission.module.size() + 1);
 }
 
@@ -62,7 +63,7 @@ std::optional<WalkRequest> walk_request(const Submission& submission, const Opti
   for (const std::string& file : submission.go_files) {
     const auto inside = inside_module(submission, file);
     if (!inside) return std::nullopt;
-    const std::string_view parent = parent_of(*inside);
+    const std::string_view parent = directory_part(*inside);
     package = parent.empty() ? "." : std::string(parent);
     request.go_files.emplace_back(base_name(*inside));
   }

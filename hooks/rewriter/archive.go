@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 )
@@ -20,6 +21,18 @@ const archiveMagic = "!<arch>\n"
 type goArchive struct {
 	export, object []byte
 	rest           []byte // as it is in the file
+}
+
+func readGoArchive(file string) (*goArchive, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	archive, err := parseArchive(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return archive, nil
 }
 
 func parseArchive(data []byte) (*goArchive, error) {

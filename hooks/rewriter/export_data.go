@@ -14,7 +14,8 @@ import (
 // of references to others and a sequence of variable-length numbers, among them positions in that table.
 //
 // Hooks change no declaration. They change where elements stand, the positions behind an inserted line directive, and
-// the symbols' numbers; and, where a hooked function could be inlined or lets go of a parameter, its ext element.
+// the symbols' numbers; and, where a hooked function could be inlined or lets go of a parameter, its ext element
+// (export_functions.go).
 
 // Sections of export data (internal/pkgbits/reloc.go).
 const (
@@ -140,7 +141,7 @@ func (e *exportData) objects() (map[string]uint64, error) {
 		if err != nil {
 			return nil, err
 		}
-		key := fmt.Sprintf("%s\n%s\n%d", packagePath, name, values[2])
+		key := objectKey(packagePath, name, fmt.Sprint(values[2]))
 		if _, again := found[key]; again {
 			return nil, fmt.Errorf("its export data have two objects %s.%s", packagePath, name)
 		}
@@ -159,34 +160,7 @@ func (e *exportData) initialized() (bool, error) {
 	return values[0] != 0, nil
 }
 
-// sameToImporters says whether whoever compiled against `clean` did as if against `hooked`, if only the symbols had the
-// same numbers: "" or what differs. sameSymbol holds a number of the one against a number of the other.
-func sameToImporters(clean, hooked *exportData, sameSymbol func(clean, hooked int64) bool) string {
-	cleanObjects, err := clean.objects()
-	if err != nil {
-		return err.Error()
-	}
-	hookedObjects, err := hooked.objects()
-	if err != nil {
-		return err.Error()
-	}
-	cleanInit, err := clean.initialized()
-	hookedInit, err2 := hooked.initialized()
-	if err != nil || err2 != nil || cleanInit != hookedInit {
-		return "it is initialized in another way"
-	}
-	for key, at := range cleanObjects {
-		other, ok := hookedObjects[key]
-		if !ok {
-			return fmt.Sprintf("it has no %q", key)
-		}
-		if !sameExt(clean, hooked, at, other, sameSymbol) {
-			return fmt.Sprintf("importers are told something else of %q", key)
-		}
-	}
-	return ""
-}
-
+// sameExt compares elements whose parts are not known: some of the numbers are symbols'.
 func sameExt(clean, hooked *exportData, at, other uint64, sameSymbol func(clean, hooked int64) bool) bool {
 	cleanRefs, cleanValues, err := clean.element(sectionExt, at)
 	hookedRefs, hookedValues, err2 := hooked.element(sectionExt, other)

@@ -17,19 +17,22 @@ const (
 	fingerprintSize = 8
 
 	// Blocks, by their position in the header.
-	blockSymbols, blockHashed64, blockReferences   = 3, 4, 7
+	blockPackages, blockSymbols, blockHashed64     = 1, 3, 4
+	blockNamed, blockReferences                    = 6, 7 // defined here and not, both known by name alone
 	blockRelocIndex, blockAuxIndex, blockDataIndex = 11, 12, 13
 	blockRelocs, blockAux, blockData, blockNames   = 14, 15, 16, 17
 	blockRefFlags, blockEnd, blocks                = 8, 18, 19
 
 	headerSize = len(objectMagic) + fingerprintSize + 4 + 4*blocks
 	ownPackage = 1<<31 - 1 - 4 // goobj.PkgIdxSelf: the reference is to one of the symbols in blockSymbols
+	noPackage  = 1<<31 - 1     // goobj.PkgIdxNone: to one of those in blockNamed and blockReferences
 
 	auxFuncInfo = 1 // goobj.AuxFuncInfo
 )
 
 // Record sizes; 0: of no fixed size, or of no interest here.
-var recordSizes = [blocks]int{blockSymbols: 21, blockHashed64: 21, 5: 21, 6: 21, blockReferences: 21, blockRefFlags: 10,
+var recordSizes = [blocks]int{blockPackages: 8, blockSymbols: 21, blockHashed64: 21, 5: 21, blockNamed: 21,
+	blockReferences: 21, blockRefFlags: 10,
 	blockRelocIndex: 4, blockAuxIndex: 4, blockDataIndex: 4, blockRelocs: 23, blockAux: 9, blockNames: 16}
 
 // objectFile is the part of an object member that the linker reads; its bytes are changed in place.
@@ -85,12 +88,12 @@ func (o *objectFile) symbols() ([]string, error) {
 	names := make([]string, o.records(blockSymbols))
 	for i := range names {
 		symbol := o.record(blockSymbols, i)
-		length, offset := binary.LittleEndian.Uint32(symbol), binary.LittleEndian.Uint32(symbol[4:])
-		if uint64(length)+uint64(offset) > uint64(len(o.data)) {
-			return nil, fmt.Errorf("its object file has a symbol without a name")
+		name, err := o.text(symbol)
+		if err != nil {
+			return nil, err
 		}
-		if abi := binary.LittleEndian.Uint16(symbol[8:]); length > 0 && abi != 0xFFFF {
-			names[i] = fmt.Sprintf("%s %d", o.data[offset:offset+length], abi)
+		if abi := binary.LittleEndian.Uint16(symbol[8:]); name != "" && abi != 0xFFFF {
+			names[i] = fmt.Sprintf("%s %d", name, abi)
 		}
 	}
 	return names, nil
@@ -194,43 +197,90 @@ func renumberReference(at []byte, numbers []uint32) error {
 	return nil
 }
 
-// renumberInlining: the data of a function's description (goobj.FuncInfo) name the functions inlined into it.
+// renumberInlining: functions' descriptions name the functions inlined into them.
 func (o *objectFile) renumberInlining(numbers []uint32) error {
-	const files, inlined = 16, 24 // where the files' number stands; size of a node (goobj.InlTreeNode)
 	done := map[int]bool{}
-	for i := range o.records(blockAux) {
-		aux := o.record(blockAux, i)
-		if aux[0] != auxFuncInfo {
-			continue
+	return o.inlined(func(at inlinedCall) error {
+		if done[at.place] {
+			return nil // two functions may share a description
 		}
-		if binary.LittleEndian.Uint32(aux[1:]) != ownPackage {
-			return fmt.Errorf("its object file describes a function elsewhere")
+		done[at.place] = true
+		return renumberReference(o.data[at.place:], numbers)
+	})
+}
+
+// inlinedCall is a node of a function's inlining tree (goobj.InlTreeNode).
+type inlinedCall struct {
+	into  int // number of the symbol that it is part of, among all symbols that are defined here
+	place int // where in the file the reference to the inlined function is
+}
+
+// inlined visits every call that was inlined: they stand in the data of functions' descriptions (goobj.FuncInfo).
+func (o *objectFile) inlined(visit func(inlinedCall) error) error {
+	const files, node, function = 16, 24, 12 // where the files' number stands; size of a node; its reference
+	for into := range o.records(blockAuxIndex) - 1 {
+		begin, end := o.number(blockAuxIndex, into), o.number(blockAuxIndex, into+1)
+		if begin > end || end > o.records(blockAux) {
+			return fmt.Errorf("block %d of its object file is out of order", blockAux)
 		}
-		symbol := int(binary.LittleEndian.Uint32(aux[5:]))
-		if symbol >= len(numbers) {
-			return fmt.Errorf("its object file describes a function nowhere")
-		}
-		if done[symbol] {
-			continue
-		}
-		done[symbol] = true
-		begin, end := o.start[blockData]+o.number(blockDataIndex, symbol), o.start[blockData]+o.number(blockDataIndex, symbol+1)
-		if begin > end || end > o.start[blockData+1] {
-			return fmt.Errorf("its object file describes a function nowhere")
-		}
-		data := o.data[begin:end]
-		if len(data) < files+4 {
-			return fmt.Errorf("its object file describes a function in another way")
-		}
-		at := files + 4 + 4*int(binary.LittleEndian.Uint32(data[files:]))
-		if at+4 > len(data) || len(data)-at-4 != inlined*int(binary.LittleEndian.Uint32(data[at:])) {
-			return fmt.Errorf("its object file describes a function in another way")
-		}
-		for at += 4; at < len(data); at += inlined {
-			if err := renumberReference(data[at+12:], numbers); err != nil {
+		for i := begin; i < end; i++ {
+			aux := o.record(blockAux, i)
+			if aux[0] != auxFuncInfo {
+				continue
+			}
+			at, last, err := o.ownData(aux[1:])
+			if err != nil {
 				return err
+			}
+			data := o.data[at:last]
+			if len(data) < files+4 {
+				return fmt.Errorf("its object file describes a function in another way")
+			}
+			first := files + 4 + 4*int(binary.LittleEndian.Uint32(data[files:]))
+			if first+4 > len(data) || len(data)-first-4 != node*int(binary.LittleEndian.Uint32(data[first:])) {
+				return fmt.Errorf("its object file describes a function in another way")
+			}
+			for place := at + first + 4; place < last; place += node {
+				if err := visit(inlinedCall{into, place + function}); err != nil {
+					return err
+				}
 			}
 		}
 	}
 	return nil
+}
+
+// ownData is where in the file the data of a symbol of this package are.
+func (o *objectFile) ownData(reference []byte) (begin, end int, err error) {
+	symbol := int(binary.LittleEndian.Uint32(reference[4:]))
+	if binary.LittleEndian.Uint32(reference) != ownPackage || symbol >= o.records(blockSymbols) {
+		return 0, 0, fmt.Errorf("its object file describes a function elsewhere")
+	}
+	begin, end = o.start[blockData]+o.number(blockDataIndex, symbol), o.start[blockData]+o.number(blockDataIndex, symbol+1)
+	if begin > end || end > o.start[blockData+1] {
+		return 0, 0, fmt.Errorf("its object file describes a function nowhere")
+	}
+	return begin, end, nil
+}
+
+// packages are the paths by which references name other packages; the first is none.
+func (o *objectFile) packages() ([]string, error) {
+	paths := make([]string, o.records(blockPackages))
+	for i := range paths {
+		path, err := o.text(o.record(blockPackages, i))
+		if err != nil {
+			return nil, err
+		}
+		paths[i] = path
+	}
+	return paths, nil
+}
+
+// text is what a length and an offset point to.
+func (o *objectFile) text(at []byte) (string, error) {
+	length, offset := binary.LittleEndian.Uint32(at), binary.LittleEndian.Uint32(at[4:])
+	if uint64(length)+uint64(offset) > uint64(len(o.data)) {
+		return "", fmt.Errorf("its object file has a name that is none")
+	}
+	return string(o.data[offset : offset+length]), nil
 }

@@ -68,6 +68,7 @@ type planError struct {
 // planArgs are the flags of plan; what is not its own goes to go list.
 type planArgs struct {
 	rules, out, runtime string
+	clean               string // where the clean standard library's archives are, if they may be used
 	list                []string
 }
 
@@ -75,7 +76,8 @@ func parsePlanArgs(args []string) (*planArgs, error) {
 	a := &planArgs{}
 	for i := 0; i < len(args); i++ {
 		name, value, joined := strings.Cut(strings.TrimLeft(args[i], "-"), "=")
-		target := map[string]*string{"rules": &a.rules, "o": &a.out, "runtime": &a.runtime}[name]
+		target := map[string]*string{"rules": &a.rules, "o": &a.out, "runtime": &a.runtime,
+			"clean": &a.clean}[name]
 		switch {
 		case !strings.HasPrefix(args[i], "-"):
 			a.list = append(a.list, args[i:]...)
@@ -128,6 +130,11 @@ func runPlan(args []string) error {
 	}
 	made := makePlan(set, listed, key)
 	made.GoVersion = version
+	if a.clean != "" {
+		if err := made.addCopies(listed, key, a.clean); err != nil {
+			return err
+		}
+	}
 	return made.write(a.out)
 }
 
@@ -246,6 +253,42 @@ func makePlan(set *ruleSet, listed []*listedPackage, key string) *plan {
 		made.Errors = append(made.Errors, w.errors(finds)...)
 	}
 	return made
+}
+
+// addCopies adds the standard library's packages that have copies of what is hooked in others of it. They have no sites.
+func (p *plan) addCopies(listed []*listedPackage, key, clean string) error {
+	files, err := (&earlyCutoff{clean: clean}).cleanArchives()
+	if err != nil {
+		return fmt.Errorf("cannot read where the clean standard library is: %w", err)
+	}
+	hooked := inlinedNames{}
+	sum := sha256.New()
+	io.WriteString(sum, key)
+	planned := map[string]bool{}
+	for _, place := range p.Packages {
+		if !place.Standard {
+			continue
+		}
+		planned[place.Path] = true
+		fmt.Fprintf(sum, "%s %s\n", place.Path, place.Hash)
+		for _, site := range place.Sites {
+			hooked.add(place.Path, site.Function)
+		}
+	}
+	var paths []string
+	for _, l := range listed {
+		if l.Standard && files[l.path()] != "" {
+			paths = append(paths, l.path())
+		}
+	}
+	for _, path := range newCleanLibrary(files).spread(paths, hooked) {
+		if !planned[path] {
+			p.Packages = append(p.Packages, plannedPackage{Path: path, Standard: true,
+				Hash: hex.EncodeToString(sum.Sum(nil)[:16]), Sites: []plannedSite{}})
+		}
+	}
+	sort.Slice(p.Packages, func(i, j int) bool { return p.Packages[i].Path < p.Packages[j].Path })
+	return nil
 }
 
 // summaries has every rule once.

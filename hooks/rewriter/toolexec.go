@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"go/token"
 	"go/types"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,11 +18,12 @@ import (
 )
 
 // Theory of operation: go build starts every tool through `rewriter toolexec … TOOL ARGS`. Three things happen:
-//   - A compilation without -sandbox-hook, and every tool but compile and link: the tool takes this process's place.
+//   - A compilation without -sandbox-hook, and every tool but compile and link: the tool takes this process's place. Where
+//     hooked functions must not be inlined the compiler is told so (inlined_copies.go).
 //   - The linker gets one more line in its importcfg: where the hook runtime is; and hooked archives that were kept
 //     aside (early_cutoff.go) in place of the clean ones.
 //   - A compilation with the flag: changed copies of the files are compiled in place of the originals, under the
-//     originals' names (-trimpath). If that fails, the originals are compiled.
+//     originals' names (-trimpath). If that fails, or nothing in them is hooked, the originals are compiled.
 
 const runtimeImport = "internal/sandboxhook"
 
@@ -42,14 +42,14 @@ func runToolexec(args []string) error {
 		return err
 	}
 	switch {
-	case passthrough.Untouched(t.tool, t.args):
+	case passthrough.Untouched(t.cutoff.kept, t.tool, t.args):
 		return t.become(t.args)
 	case filepath.Base(t.tool) == "link":
 		return t.link()
 	case isHooked(t.args):
 		return t.compile()
 	}
-	return t.become(t.args)
+	return t.compileUnhooked()
 }
 
 // runCompile compiles one package with its hooks where no go build asks for it, and writes what a plan would say of it.
@@ -99,6 +99,29 @@ func parseToolexec(args []string) (*toolexec, error) {
 func (t *toolexec) become(args []string) error {
 	err := syscall.Exec(t.tool, append([]string{t.tool}, args...), os.Environ())
 	return fmt.Errorf("cannot run %s: %w", t.tool, err)
+}
+
+// compileUnhooked compiles a package that no rule touches: its imports may have hooks.
+func (t *toolexec) compileUnhooked() error {
+	c, err := parseCompileArgs(t.args)
+	if err != nil {
+		return err
+	}
+	if changed, err := t.cutoff.withoutCopies(c, t.ownObjects(c)); err != nil {
+		return err
+	} else if !changed {
+		return t.become(t.args)
+	}
+	return t.become(c.all())
+}
+
+// ownObjects is a directory for what the rewriter makes for one compilation.
+func (t *toolexec) ownObjects(c *compileArgs) string {
+	objects := t.objects
+	if objects == "" {
+		objects = filepath.Dir(c.value("o"))
+	}
+	return filepath.Join(objects, "sandbox-hook")
 }
 
 // link adds the hook runtime to the packages the linker knows; it is loaded only if a package refers to it.
@@ -158,24 +181,31 @@ func (t *toolexec) compile() error {
 	}
 	// cmd/go lets the compiler use one thread when it sees a flag it does not know; that flag is ours.
 	c.set("c", strconv.Itoa(min(4, runtime.NumCPU())))
+	importcfg := c.value("importcfg")
+	uninlined, err := t.cutoff.withoutCopies(c, t.ownObjects(c))
+	if err != nil {
+		return err
+	}
 	p, err := compiledPackage(c)
 	if err != nil || len(p.files) == 0 {
 		return t.clean(c) // a syntax error: the compiler says it better
-	}
-	if why := untouchable(p.importPath, nil); why != "" {
-		return fmt.Errorf("package %s must not be built with %s…: %s", p.importPath, hookFlag, why)
 	}
 	if t.plan != "" {
 		if err := t.writePlan(p, set); err != nil {
 			return err
 		}
 	}
-	r, err := rewrite(p, set)
-	if err != nil {
-		return err
+	r := &rewritten{}
+	if untouchable(p.importPath, nil) == "" { // else it is compiled again for its copies of what is hooked elsewhere
+		if r, err = rewrite(p, set); err != nil {
+			return err
+		}
 	}
 	if len(r.sites) == 0 {
-		return t.clean(c)
+		if err := t.clean(c); err != nil || !uninlined {
+			return err
+		}
+		return t.cutOff(c, importcfg, p, r)
 	}
 	hooked, err := t.prepare(c, p, r)
 	if err != nil {
@@ -184,12 +214,21 @@ func (t *toolexec) compile() error {
 	output, err := run(t.tool, hooked.all())
 	if err == nil {
 		os.Stdout.Write(output)
-		if t.cutoff.clean != "" {
-			_ = t.cutoff.apply(c, p, r) // where not, importers are compiled anew
-		}
-		return nil
+		return t.cutOff(c, importcfg, p, r)
 	}
 	return t.fallBack(c, p, r, set, firstError(output, err))
+}
+
+// cutOff lets importers see nothing of what was compiled, if it can; where not, they are compiled anew.
+func (t *toolexec) cutOff(c *compileArgs, importcfg string, p *sourcePackage, r *rewritten) error {
+	if t.cutoff.clean == "" {
+		return nil
+	}
+	var remains copyRemains
+	if errors.As(t.cutoff.apply(c, importcfg, p, r), &remains) {
+		return remains // nobody would compile it once more
+	}
+	return nil
 }
 
 func (t *toolexec) writePlan(p *sourcePackage, set *ruleSet) error {
@@ -311,12 +350,8 @@ func readSymabis(path, linkPath string) map[string]bool {
 
 // prepare writes the changed files and answers the command line that compiles them.
 func (t *toolexec) prepare(c *compileArgs, p *sourcePackage, r *rewritten) (*compileArgs, error) {
-	objects := t.objects
-	if objects == "" {
-		objects = filepath.Dir(c.value("o"))
-	}
-	base := filepath.Join(objects, "sandbox-hook")
-	if err := os.MkdirAll(base, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+	base := t.ownObjects(c)
+	if err := makeDirectory(base); err != nil {
 		return nil, fmt.Errorf("cannot make a place for the hooked files: %w", err)
 	}
 	rewrites := c.value("trimpath")

@@ -15,6 +15,7 @@
 #include <linux/openat2.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
+#include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <linux/stat.h>
 
@@ -333,6 +334,14 @@ long detach_old_root() {
   return system_call(__NR_chdir, word("/"));
 }
 
+// The kernel looks at the flags before it looks for a filter: none is EFAULT where it knows them all, else EINVAL.
+long find_wait_killable(ScriptState& state) {
+  const long result = system_call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, kListenerFlags | kWaitKillable, 0);
+  if (result != -EFAULT) return result < 0 ? result : -EINVAL;
+  state.exchange->wait_killable = 1;
+  return 0;
+}
+
 }  // namespace
 
 long perform(ScriptState& state, const Row& row) {
@@ -419,6 +428,8 @@ long perform(ScriptState& state, const Row& row) {
       return system_call(__NR_close_range, 3, ~0u, 4 /* CLOSE_RANGE_CLOEXEC */);
     case Step::signals_reset:
       return reset_signals();
+    case Step::filter_wait_killable:
+      return find_wait_killable(state);
     default:
       return -ENOSYS;  // the supervisor's, the entry's or init.cc's own
   }

@@ -5,6 +5,11 @@
 
 namespace sandbox_run::launch {
 
+// seccomp(2). WAIT_KILLABLE_RECV is Linux 5.19's: without it every signal repeats a notification that was received but
+// not answered.
+inline constexpr long kListenerFlags = 1 << 3;  // NEW_LISTENER
+inline constexpr long kWaitKillable = 1 << 5;   // WAIT_KILLABLE_RECV
+
 // What the rows of one launch share.
 struct ScriptState {
   Exchange* exchange;

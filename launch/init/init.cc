@@ -23,10 +23,6 @@
 #include "launch/init/actions.h"
 #include "launch/init/system_calls.h"
 
-#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
-#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)  // Linux 5.19
-#endif
-
 // The compiler may call these for copies and fills.
 extern "C" void* memcpy(void* to, const void* from, unsigned long size) {
   void* start = to;
@@ -129,13 +125,8 @@ long install_filter(Exchange* exchange) {
   sock_fprog program{};
   program.len = static_cast<unsigned short>(exchange->filter_length);
   program.filter = reinterpret_cast<sock_filter*>(reinterpret_cast<char*>(exchange) + exchange->filter);
-  const long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER;
-  // Without WAIT_KILLABLE_RECV every signal repeats a notification that was received but not answered.
-  long listener = system_call(__NR_seccomp, SECCOMP_SET_MODE_FILTER,
-                              flags | static_cast<long>(SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV), word(&program));
-  if (listener == -EINVAL) return system_call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, flags, word(&program));
-  if (listener >= 0) exchange->wait_killable = 1;
-  return listener;
+  const long flags = exchange->wait_killable != 0 ? kListenerFlags | kWaitKillable : kListenerFlags;
+  return system_call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, flags, word(&program));
 }
 
 // Pid 2, until it is the program.

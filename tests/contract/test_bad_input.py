@@ -264,6 +264,21 @@ class Host(Case):
         else:
             self.assert_refused(done, 125, "limit.set", "data unlimited", "ulimit")
 
+    def test_a_small_stack_limit_of_the_callers_is_lifted_or_refused_and_never_a_crash(self):
+        source = self.file("main.go", HELLO)
+        for kib in (16, 64, 512):
+            size = kib << 10
+            soft = lambda: resource.setrlimit(resource.RLIMIT_STACK, (size, resource.RLIM_INFINITY))  # noqa: E731
+            self.assertEqual(self.run_cli("run", source, preexec_fn=soft).out, b"hello\n", kib)
+            traced = self.run_cli("run", "--trace", "std:files", source, preexec_fn=soft)
+            self.assertEqual(traced.out, b"hello\n", repr(traced))
+        hard = lambda: resource.setrlimit(resource.RLIMIT_STACK, (1 << 16, 1 << 16))  # noqa: E731
+        done = self.run_cli("run", source, preexec_fn=hard)
+        if done.status == 125:  # no CAP_SYS_RESOURCE
+            self.assert_refused(done, 125, "stack is limited to 65536 bytes", "ulimit")
+        else:
+            self.assertEqual((done.status, done.out), (0, b"hello\n"), repr(done))
+
     def test_the_file_descriptor_limit_is_125_and_leaves_nothing(self):
         script = 'ulimit -n 12; exec "$0" run "$1"'
         done = subprocess.run(["sh", "-c", script, CLI, self.file("main.go", HELLO)], stdin=subprocess.DEVNULL,

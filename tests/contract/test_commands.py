@@ -3,6 +3,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import zipfile
 
@@ -94,6 +95,14 @@ class Plan(Case):
         for step in ("root.pivot", "identity.drop", "filter.install"):
             self.assertIn(step, done.out.decode())
         self.assertNotIn("it ran", done.out.decode() + done.err)
+
+    def test_dry_run_names_the_calls_that_a_trace_watches(self):
+        source = self.program('panic("it ran")')
+        watched = lambda *flags: re.findall(r"^watched +(.*)$", self.run_cli(  # noqa: E731
+            "run", "--dry-run", *flags, source).out.decode(), re.M)
+        (calls,) = watched("--trace", "std:files")
+        self.assertIn("openat", calls.split(", "))
+        self.assertEqual(watched(), [])  # control
 
     def test_a_wall_that_is_given_up_is_named_once(self):
         weakened = lambda *flags: re.findall(r"^weakened +(.*)$", self.run_cli(
@@ -237,6 +246,8 @@ class Inside(Case):
         self.assertEqual(self.run_cli("run", source).out, b"<nil> <nil>\n")
         control = self.run_cli("run", "--mount-rw", self.dir + ":/data", source)
         self.assertEqual(control.out, b"bad file descriptor bad file descriptor\n", repr(control))
+        traced = self.run_cli("run", "--trace", "std:files", "--mount-rw", self.dir + ":/data", source)
+        self.assertEqual(traced.out, control.out, repr(traced))
 
     def test_a_required_hardening_is_in_force(self):
         held = self.report("run", self.file("main.go", HELLO))["sandbox"]["hardening"]
@@ -253,6 +264,18 @@ class Inside(Case):
                 report = self.report("run", "--weaken", name, self.file("main.go", HELLO))
                 self.assertEqual(report["sandbox"]["weakened"], [name])
         self.assertEqual(self.report("run", self.file("main.go", HELLO))["sandbox"]["weakened"], [])
+
+    def test_the_hosts_network_is_reached_only_where_the_profile_has_sockets(self):
+        source = self.program('c, err := net.Dial("tcp", os.Args[1])\n\tfmt.Println(c != nil, err)', "fmt", "net", "os")
+        with socket.socket() as server:
+            server.bind(("127.0.0.1", 0))
+            server.listen()
+            address = "127.0.0.1:%d" % server.getsockname()[1]
+            for flags, reached in ((("--weaken", "network"), "false"),
+                                   (("--profile", "go-run-loopback"), "false"),
+                                   (("--weaken", "network", "--profile", "go-run-loopback"), "true")):
+                done = self.run_cli("run", *flags, source, "--", address)
+                self.assertEqual(done.out.decode().split()[0], reached, repr(done))
 
     def test_verbose_narrates_on_stderr_only(self):
         done = self.run_cli("run", "--verbose", self.file("main.go", HELLO))

@@ -4,7 +4,7 @@ import os
 import re
 
 from harness import HELLO, go
-from tracing import TraceCase, line_of, rule, rules
+from tracing import SUITE_LIMITS, TraceCase, line_of, rule, rules
 
 OWN = "{package: main}"  # every function and method of package main
 
@@ -76,6 +76,26 @@ func main() {
 
 
 class Record(TraceCase):
+    def test_a_packages_tests_are_traced_inside_it_and_beside_it(self):
+        module = self.module({
+            "load.go": 'package load\n\nimport "os"\n\nfunc Load(name string) error {\n\t_, err := os.ReadFile(name)\n'
+                       '\treturn err\n}\n',
+            "inside_test.go": 'package load\n\nimport "testing"\n\nfunc TestInside(t *testing.T) { check(t, "/inside") }\n\n'
+                              'func check(t *testing.T, name string) {\n\tif Load(name) == nil {\n\t\tt.Fatal(name)\n\t}\n}\n',
+            "beside_test.go": 'package load_test\n\nimport (\n\t"testing"\n\n\tload "example.test/m"\n)\n\n'
+                              'func TestBeside(t *testing.T) { load.Load("/beside") }\n'})
+        out, report = os.path.join(self.dir, "t.jsonl"), os.path.join(self.dir, "report.json")
+        words = self.rules_file(rules(rule("load", '{function: "**.Load"}', "record"), use="[std:files]"))
+        done = self.run_cli("test", "--trace", words, "--trace-out", out, "--report", report, *SUITE_LIMITS, module,
+                            "--", "-test.v", timeout=400)
+        self.assert_status(done, 0)
+        self.assertIn(b"--- PASS: TestBeside", done.out)
+        trace = self.read_trace(out)
+        self.assertEqual([e["arguments"]["name"] for e in trace.of("example.test/m.Load")], ["/inside", "/beside"])
+        self.assertEqual([trace.verdicts(p) for p in ("/inside", "/beside")], [["explained"]] * 2)
+        with open(report) as f:
+            self.assertTrue(json.load(f)["build"]["instrumented"])
+
     def test_own_functions_are_recorded_with_line_arguments_and_results(self):
         source = self.file("main.go", FUNCTIONS)
         trace = self.traced(source, rules(rule("own", OWN, "record")))
@@ -132,6 +152,39 @@ class Record(TraceCase):
         self.assertEqual(trace.verdicts("/etc/hostname-not-here"), ["explained"])
         (call,) = [c for c in trace.calls if c.get("path") == "/etc/hostname-not-here"]
         self.assertEqual((call["syscall"], call["lane"], call["frame"]), ("openat", "witnessed", event["frame"]))
+
+    def test_calls_that_the_compiler_would_inline_are_recorded_wherever_they_are(self):
+        main = """package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+%s
+func main() {
+	found, _ := filepath.Glob("/dev/nul*") // opens and closes the directory
+	file, _ := os.Open("/dev/null")
+	finish := file.Close
+	fmt.Println(found, finish(), touch("/dev/null"))
+}
+"""
+        touch = """func %s(name string) error {
+	file, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+"""
+        module = {"main.go": main.replace('"fmt"', '"example.test/m/lib"\n\t"fmt"') % "var touch = lib.Touch\n",
+                  "lib/lib.go": 'package lib\n\nimport "os"\n\n' + touch % "Touch"}
+        closes = rules(rule("closes", "os.(*File).Close", "record"))
+        for source in (self.file("main.go", main % (touch % "touch")), self.module(module)):
+            trace = self.traced(source, closes)
+            self.assertEqual(self.done.out, b"[/dev/null] <nil> <nil>\n")
+            self.assertEqual(len(trace.of("os.(*File).Close")), 3, trace.events)
 
     def test_an_open_below_package_os_is_explained_where_a_rule_hooks_it(self):
         source = self.program('_, err := syscall.Open("/nowhere", 0, 0)\nfmt.Println(err)', "fmt", "syscall")

@@ -17,17 +17,20 @@ func init() {
 	if len(args) < 2 || args[1] != "toolexec" {
 		return
 	}
-	tool := toolAt(args)
-	if tool < 0 || !Untouched(args[tool], args[tool+1:]) {
+	tool, kept := toolAt(args)
+	if tool < 0 || !Untouched(kept, args[tool], args[tool+1:]) {
 		return
 	}
 	// On failure the rewriter itself tries again, and reports it.
 	_ = syscall.Exec(args[tool], args[tool:], syscall.Environ())
 }
 
-// Untouched says whether a tool is run as it is: any but the linker, and the compiler where it has no flag of ours. A
-// response file may hide the flag.
-func Untouched(tool string, args []string) bool {
+// Lists is where in a directory of kept archives it stands what must not be inlined; no package has this path.
+const Lists = "/not-inlined"
+
+// Untouched says whether a tool is run as it is: any but the linker, and the compiler where it has no flag of ours and
+// there are no lists. A response file may hide the flag. `kept`: the directory, if any.
+func Untouched(kept, tool string, args []string) bool {
 	if len(args) > 0 && args[len(args)-1] == "-V=full" {
 		return true
 	}
@@ -40,6 +43,7 @@ func Untouched(tool string, args []string) bool {
 				return false
 			}
 		}
+		return kept == "" || syscall.Access(kept+Lists, 0) == syscall.ENOENT
 	}
 	return true
 }
@@ -53,21 +57,33 @@ func base(path string) string {
 	return path
 }
 
-// toolAt is the position of the tool: behind flags, each with a value of its own or joined by "=". -1: there is none.
-func toolAt(args []string) int {
+// toolAt is the position of the tool, behind flags, each with a value of its own or joined by "="; and the value of
+// --kept. -1: there is none.
+func toolAt(args []string) (tool int, kept string) {
+	const keptFlag = "--kept"
 	for at := 2; at < len(args); at++ {
-		if args[at] == "" || args[at][0] != '-' {
-			return at
+		flag := args[at]
+		if flag == "" || flag[0] != '-' {
+			return at, kept
 		}
-		joined := false
-		for i := range len(args[at]) {
-			joined = joined || args[at][i] == '='
+		name, value, joined := flag, "", false
+		for i := range len(flag) {
+			if flag[i] == '=' {
+				name, value, joined = flag[:i], flag[i+1:], true
+				break
+			}
 		}
 		if !joined {
 			at++
+			if at < len(args) {
+				value = args[at]
+			}
+		}
+		if name == keptFlag {
+			kept = value
 		}
 	}
-	return -1
+	return -1, ""
 }
 
 // commandLine reads the arguments from the kernel: package os is not initialized yet.
