@@ -20,6 +20,13 @@ bool is_replaceable(const std::string& path) {
   return ::lstat(path.c_str(), &info) != 0 || S_ISREG(info.st_mode);
 }
 
+// Whether a new file can be made there.
+Status check_directory(const std::string& path) {
+  const std::string directory = parent_of(path);
+  if (::access(directory.c_str(), W_OK | X_OK) == 0) return {};
+  return input_error(errno, fmt::format("cannot write {}: directory {}", path, directory));
+}
+
 }  // namespace
 
 void take_callers_umask() { g_callers_umask = ::umask(kOwnUmask); }
@@ -39,16 +46,16 @@ Result<UniqueFd> open_output(const std::string& path, mode_t mode) {
   return file;
 }
 
-Status check_output(const std::string& path) {
-  if (is_replaceable(path)) {
-    const std::string directory = parent_of(path);
-    if (::access(directory.c_str(), W_OK | X_OK) == 0) return {};
-    return input_error(errno, fmt::format("cannot write {}: directory {}", path, directory));
-  }
+Status check_open_output(const std::string& path) {
   struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0) return check_directory(path);
   if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return input_error(EISDIR, "cannot write " + path);
   if (::access(path.c_str(), W_OK) == 0 || errno == ENOENT) return {};  // a link to nothing yet: opening it says
   return input_error(errno, "cannot write " + path);
+}
+
+Status check_output(const std::string& path) {
+  return is_replaceable(path) ? check_directory(path) : check_open_output(path);
 }
 
 }  // namespace sandbox_run

@@ -28,6 +28,9 @@ Status write_output(const std::string& path, std::string_view data, mode_t mode 
 // Fails with: ENXIO for a named pipe that nobody reads.
 Result<UniqueFd> open_output(const std::string& path, mode_t mode = 0644);
 
+// Whether open_output(path) can work, asked before; nothing is made or opened. Fails with: Fault::input.
+Status check_open_output(const std::string& path);
+
 // Whether write_output(path) can work, asked before what makes the data takes its time: the directory is there and may
 // be written to, or the thing itself may.
 // Fails with: Fault::input, naming the directory where that is what lacks.

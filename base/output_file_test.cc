@@ -63,6 +63,27 @@ TEST_F(OutputFile, APipeIsWrittenToWhereSomebodyReads) {
   EXPECT_TRUE(S_ISFIFO(mode_of(path_)));
 }
 
+TEST_F(OutputFile, WhatIsWrittenPieceByPieceIsWrittenOverAndNeverWaitsForAReader) {
+  ASSERT_OK(write_output(path_, "old and long"));
+  ASSERT_OK(check_open_output(path_));
+  {
+    ASSERT_OK_AND_ASSIGN(const UniqueFd file, open_output(path_));
+    ASSERT_OK(write_all(file.get(), "ne", path_));
+    ASSERT_OK(write_all(file.get(), "w", path_));
+  }
+  ASSERT_OK_AND_ASSIGN(const std::string now, read_file(path_, 1_KiB));
+  EXPECT_EQ(now, "new");
+  const std::string pipe = temporary_.path() + "/pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_OK(check_open_output(pipe));
+  const auto nobody = open_output(pipe);
+  ASSERT_FALSE(nobody);
+  EXPECT_EQ(nobody.error().sys_errno, ENXIO);
+  const Status nowhere = check_open_output(temporary_.path() + "/missing/new");
+  ASSERT_FALSE(nowhere);
+  EXPECT_EQ(nowhere.error().sys_errno, ENOENT);
+}
+
 TEST_F(OutputFile, TheCallersUmaskHoldsForOutputAnd022ForTheRest) {
   const mode_t before = ::umask(0077);
   take_callers_umask();

@@ -212,6 +212,8 @@ void add_trace_flags(FlagSet& flags, Options& options) {
   runner::Request& request = options.request;
   flags.add({"trace", "RULES|SET,SET", "build these hooks in and trace the run: a rules file, or shipped sets",
              "std:files,std:net", [&request](const std::string& text) -> Status {
+               if (request.trace)
+                 return input_error("given twice; sets stand with commas between them, and a rules file has use:");
                TRY(request.trace, hooks::rules_named(text));
                return {};
              }});

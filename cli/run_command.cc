@@ -66,14 +66,16 @@ void settle_standard_input(Options& options) {
 // What a run that may take its time is to be written to afterwards must be writable now.
 Status check_exports(const Options& options) {
   TRY_STATUS(check_report_file(options));
+  if (!options.request.trace && options.request.trace_probes != runner::TraceProbes::automatic)
+    return input_error("--trace-probes: nothing is traced; say what, for example --trace std:files");
   for (const auto& [flag, path] :
        {std::pair{"--trace-out", &options.trace_file}, {"--trace-chrome", &options.chrome_file}}) {
     if (path->empty()) continue;
     if (!options.request.trace)
       return input_error(fmt::format("{}: nothing is traced; say what, for example --trace std:files", flag));
     if (options.dry_run) continue;
-    auto file = open_path(*path, O_WRONLY | O_CREAT, as_caller_says(0666));
-    if (!file) return input_error(fmt::format("{}: {}", flag, file.error().what));
+    const Status good = check_open_output(*path);
+    if (!good) return input_error(fmt::format("{}: {}", flag, good.error().what));
   }
   return {};
 }

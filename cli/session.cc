@@ -62,7 +62,7 @@ namespace {
 using Export = void (*)(const hooks::Trace& trace, const report::TextSink& sink);
 
 Status write_trace(const hooks::Trace& trace, Export write, const std::string& path, const char* flag) {
-  auto file = open_path(path, O_WRONLY | O_CREAT | O_TRUNC, as_caller_says(0666));
+  auto file = open_output(path, 0666);
   if (!file) return input_error(fmt::format("{}: {}", flag, file.error().what));
   Status written;
   write(trace, [&](std::string_view text) {
@@ -73,8 +73,8 @@ Status write_trace(const hooks::Trace& trace, Export write, const std::string& p
 }
 
 Status export_trace(const hooks::Trace& trace, const Options& options) {
-  if (!options.quiet && !options.json)
-    if (Status shown = write_all(STDERR_FILENO, report::trace_summary(trace), "stderr"); !shown) return shown;
+  // A stderr that nobody reads any more costs no more than what it would have shown.
+  if (!options.quiet && !options.json) (void)write_all(STDERR_FILENO, report::trace_summary(trace), "stderr");
   if (!options.trace_file.empty())
     TRY_STATUS(write_trace(trace, report::write_json_lines, options.trace_file, "--trace-out"));
   if (!options.chrome_file.empty())
@@ -115,18 +115,21 @@ Status Session::write_report(const Options& options, const std::string& object) 
 bool Session::present(const report::Report& report, const Options& options) {
   narrator_.clear();
   if (!options.quiet && !options.json) print_outcome(report, options.verbose);
-  const Status written = [&]() -> Status {
-    if (report.trace) TRY_STATUS(export_trace(*report.trace, options));
-    if (!options.json && options.report_file.empty()) return {};
-    const std::string object = report::to_json(report) + "\n";
-    if (options.json) TRY_STATUS(write_all(STDOUT_FILENO, object, "stdout"));
-    if (options.report_file.empty()) return {};
-    Status replaced = write_report(options, object);
-    if (!replaced) replaced.error().what = "--report: " + replaced.error().what;
-    return replaced;
-  }();
-  if (!written) say(written.error().what);
-  return static_cast<bool>(written);
+  // Each is written whether or not the others could be.
+  bool whole = true;
+  auto heed = [&](const Status& written) {
+    if (!written) say(written.error().what);
+    whole &= static_cast<bool>(written);
+  };
+  if (report.trace) heed(export_trace(*report.trace, options));
+  if (!options.json && options.report_file.empty()) return whole;
+  const std::string object = report::to_json(report) + "\n";
+  if (options.json) heed(write_all(STDOUT_FILENO, object, "stdout"));
+  if (options.report_file.empty()) return whole;
+  Status replaced = write_report(options, object);
+  if (!replaced) replaced.error().what = "--report: " + replaced.error().what;
+  heed(replaced);
+  return whole;
 }
 
 int Session::finish(const report::Report& report, const Options& options) {

@@ -13,8 +13,13 @@ namespace {
 
 constexpr std::size_t kPage = 4096;
 
+// EAGAIN: a signal came while the verifier was at work (as a stop and a continuation from a terminal).
 long call_kernel(bpf_cmd command, bpf_attr& attributes) {
-  return ::syscall(SYS_bpf, command, &attributes, sizeof attributes);
+  constexpr int kMostAttempts = 10;
+  for (int attempt = 1;; ++attempt) {
+    const long result = ::syscall(SYS_bpf, command, &attributes, sizeof attributes);
+    if (result >= 0 || errno != EAGAIN || attempt == kMostAttempts) return result;
+  }
 }
 
 std::uint64_t address(const void* pointer) { return reinterpret_cast<std::uint64_t>(pointer); }

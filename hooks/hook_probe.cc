@@ -76,18 +76,20 @@ Result<std::uint32_t> uprobe_type() {
 
 }  // namespace
 
-std::optional<std::uint64_t> HookProbe::place(const ProgramImage& image) {
+Result<std::optional<std::uint64_t>> HookProbe::place(const ProgramImage& image) {
   for (std::size_t i = 0; i < image.symbols(); ++i) {
     const auto symbol = image.symbol(i);
-    if (!symbol || !symbol->function) continue;
+    if (!symbol || !symbol->function || symbol->local) continue;
     std::string_view name = symbol->name;
     if (name.ends_with(".abi0")) name.remove_suffix(5);
     if (name != kFunction) continue;
     const auto code = image.loaded(symbol->address, symbol->size);
     const std::size_t nop = code ? code->find(kNop) : std::string_view::npos;
-    if (nop != std::string_view::npos) return image.file_offset(symbol->address + nop);
+    if (nop == std::string_view::npos)
+      return self_error("the hook runtime in the program has no place for the kernel's probe");
+    return image.file_offset(symbol->address + nop);
   }
-  return std::nullopt;
+  return std::optional<std::uint64_t>();
 }
 
 Result<HookProbe> HookProbe::attach(pid_t program, int executable, std::uint64_t place) {

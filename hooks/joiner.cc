@@ -360,7 +360,13 @@ JoinVerdict Joiner::judge(const WitnessedCall& call, Witnessed& record) {
   };
   const bool by_runtime = made_in(sites_.runtime_call_returns);
   const bool runtime_path = call.path && is_runtime_path(*call.path);
-  if (by_runtime && (!path_argument(call.number) || !call.path || runtime_path)) {
+  const bool has_path = path_argument(call.number).has_value();
+  if (by_runtime && !has_path && !is_runtime_call(call.number)) {
+    record.why = fmt::format("the instruction before 0x{:x} is the Go runtime's, which never makes {} by itself",
+                             call.instruction_pointer, call_name(call.number));
+    return JoinVerdict::unexplained;
+  }
+  if (by_runtime && (!has_path || !call.path || runtime_path)) {
     record.why = "the Go runtime made it by a function of its own";
     return JoinVerdict::runtime;
   }

@@ -225,6 +225,16 @@ TEST_F(JoinerTest, WhatTheRuntimeDoesByItselfIsNobodysFault) {
       << "the control: the runtime's own open, misused";
 }
 
+TEST_F(JoinerTest, AnInstructionOfTheRuntimesIsNoExcuseForWhatTheRuntimeNeverMakes) {
+  WitnessedCall call = open("", kRuntimeReturn);
+  call.path.reset();
+  call.number = SYS_clone;
+  EXPECT_EQ(witness(call), JoinVerdict::runtime) << "the control: a thread";
+  call.number = SYS_socket;
+  EXPECT_EQ(witness(call), JoinVerdict::unexplained);
+  EXPECT_THAT(finish().witnessed.back().why, HasSubstr("never makes socket"));
+}
+
 TEST_F(JoinerTest, OnlyRulesThatSeeEveryCallAccuse) {
   WitnessedCall call = open("/tmp/x");
   call.number = SYS_mkdirat;

@@ -21,6 +21,7 @@ class ProgramImage {
     std::uint64_t address = 0;
     std::uint64_t size = 0;
     bool function = false;
+    bool local = false;  // of one file: any assembly file may name such a symbol after another package's
   };
   static constexpr std::size_t kMaxName = 4096;
 

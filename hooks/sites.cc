@@ -91,13 +91,17 @@ class Reader {
     return parts;
   }
 
+  // A package is known by the whole of its path: "runtime.test/x.f" is a function of a module that is called so.
   void read_function(const ProgramImage::Symbol& symbol) {
+    if (symbol.local) return;
     std::string_view name = symbol.name;
     if (name.ends_with(".abi0")) name.remove_suffix(5);
-    const bool general = (name.starts_with("internal/runtime/syscall") && name.ends_with(".Syscall6")) ||
-                         name == "syscall.rawVforkSyscall" || name == "syscall.rawSyscallNoError";
+    const bool general = name == "internal/runtime/syscall.Syscall6" ||
+                         name == "internal/runtime/syscall/linux.Syscall6" || name == "syscall.rawVforkSyscall" ||
+                         name == "syscall.rawSyscallNoError";
     const bool hooks = name == "internal/sandboxhook.systemCall";
-    if (!general && !hooks && !name.starts_with("runtime.")) return;
+    const bool runtime = name.starts_with("runtime.") && name.find('/') == std::string_view::npos;
+    if (!general && !hooks && !runtime) return;
     auto code = image_.loaded(symbol.address, symbol.size);
     if (!code || code->size() > kMaxFunctionSize) return;
     auto& returns = general ? found_.system_call_returns

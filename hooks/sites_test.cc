@@ -50,6 +50,20 @@ TEST(Sites, SystemCallsAreWhereGoMakesThem) {
   EXPECT_EQ(sites.runtime_call_returns.size(), 1u);
 }
 
+TEST(Sites, AFunctionThatIsOnlyCalledLikeOneOfGosMakesNone) {
+  ElfImage elf = image();
+  const std::string code = "\x0f\x05\xc3";
+  for (const char* name : {"runtime.test/x.raw.abi0", "internal/runtime/syscall/mine.Syscall6"})
+    elf.symbol(name, elf.add(code), code.size(), STT_FUNC);
+  // As the assembler names TEXT runtime·raw<>(SB) of any package.
+  for (const char* name : {"runtime.raw", "internal/runtime/syscall.Syscall6", "internal/sandboxhook.systemCall"})
+    elf.symbol(name, elf.add(code), code.size(), STT_FUNC, STB_LOCAL);
+  ASSERT_OK_AND_ASSIGN(Sites sites, sites_of(elf.bytes()));
+  EXPECT_EQ(sites.system_call_returns.size(), 1u);
+  EXPECT_EQ(sites.runtime_call_returns.size(), 1u);
+  EXPECT_EQ(sites.hook_call_returns.size(), 0u);
+}
+
 TEST(Sites, AProgramsOwnVariableOfThatNameIsNoSite) {
   ElfImage elf = image();
   elf.symbol("main.sandboxSite_9", elf.add(std::string(200, 'x')), 200, STT_OBJECT);

@@ -223,5 +223,8 @@ std::string call_name(int number);
 std::optional<int> call_number(std::string_view name);
 // Which argument of the call (0 to 5) points to the path that it is about; nothing where it has none.
 std::optional<int> path_argument(int number);
+// Of the calls that rules may explain and that have no path: whether functions of package runtime make it by
+// themselves.
+bool is_runtime_call(int number);
 
 }  // namespace sandbox_run::hooks

@@ -84,7 +84,8 @@ std::string name_of(const Value& value, const hooks::Site& site) {
   const bool result = value.index >= hooks::kFirstResult;
   const auto& names = result ? site.results : site.inputs;
   const std::size_t i = result ? value.index - hooks::kFirstResult : value.index;
-  return i < names.size() && !names[i].empty() ? names[i] : fmt::format("#{}", i);
+  const bool named = i < names.size() && !names[i].empty() && names[i] != "stack";  // that is the recorded stack's
+  return named ? names[i] : fmt::format("#{}", i);
 }
 
 ordered_json values_of(const Trace& trace, const std::string& payload, const hooks::Site& site) {
@@ -325,10 +326,10 @@ void add_suspicious(const Trace& trace, std::size_t top, std::string& text) {
   for (const Witnessed& one : trace.witnessed) {
     if (one.verdict != hooks::JoinVerdict::unexplained && one.verdict != hooks::JoinVerdict::contradicted) continue;
     if (shown++ == top) break;
-    text += fmt::format("  +{} {} {}{}: {}: {}{}\n", time_text(since_start(trace, one.call.time_ns)),
-                        hooks::call_name(one.call.number), one.call.path ? "'" + escape_line(*one.call.path) + "'" : "",
-                        one.call.denied ? " (denied)" : "", hooks::name_of(one.verdict), escape_line(one.why),
-                        one.after_loss ? " (events had been lost before)" : "");
+    text += fmt::format(
+        "  +{} {}{}{}: {}: {}{}\n", time_text(since_start(trace, one.call.time_ns)), hooks::call_name(one.call.number),
+        one.call.path ? " '" + escape_line(*one.call.path) + "'" : "", one.call.denied ? " (denied)" : "",
+        hooks::name_of(one.verdict), escape_line(one.why), one.after_loss ? " (events had been lost before)" : "");
   }
   if (all > std::min(shown, top)) text += fmt::format("  and {} more\n", all - std::min(shown, top));
 }
@@ -340,7 +341,8 @@ void add_witnesses(const Trace& trace, std::size_t top, std::string& text) {
     text += fmt::format("uprobe: {} ran{}\n", counted(trace.hits->counted, "hook"),
                         trace.hits->lost ? fmt::format(", of {} it had no room to say more", trace.hits->lost) : "");
   if (!trace.begun) return;
-  text += fmt::format("tracepoint: {} began\n", counted(trace.begun->count(), "system call"));
+  text += fmt::format("tracepoint: {} began{}\n", counted(trace.begun->count(), "system call"),
+                      trace.begun->lost ? fmt::format(", of {} it had no room to say more", trace.begun->lost) : "");
   const std::uint64_t own = trace.begun->count_by(hooks::CallMaker::own);
   if (own == 0) return;
   text += fmt::format("{} by instructions that are not Go's:\n", counted(own, "system call"));

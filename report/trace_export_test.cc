@@ -153,6 +153,19 @@ TEST(TraceExport, ValuesOfEveryKindBecomeJson) {
   EXPECT_EQ(arguments["stack"], nlohmann::json::parse(R"([{"pc":"0x401000"}])"));
 }
 
+TEST(TraceExport, AParameterCalledStackHidesNoRecordedStack) {
+  hooks::Trace trace = sample();
+  trace.events.resize(1);
+  trace.sites[0].inputs = {"stack"};
+  const std::uint64_t counter = 0x401000;
+  trace.events[0].arguments =
+      value(hooks::ValueTag::stack, 255, std::string(reinterpret_cast<const char*>(&counter), sizeof counter)) +
+      hooks::text_value(0, "mine");
+  std::string text;
+  write_json_lines(trace, [&](std::string_view piece) { text += piece; });
+  EXPECT_EQ(lines_of(text)[2]["arguments"], nlohmann::json::parse(R"({"stack":[{"pc":"0x401000"}],"#0":"mine"})"));
+}
+
 TEST(TraceExport, TheSummarySaysWhatMattersAndDrivesNoTerminal) {
   const std::string text = trace_summary(sample());
   EXPECT_THAT(text, HasSubstr("5 events claimed by the program, 1 system call witnessed"));
@@ -191,6 +204,7 @@ TEST(TraceExport, WhatTheKernelItselfSawIsToldInEveryForm) {
   const std::string shown = trace_summary(trace);
   EXPECT_THAT(shown, HasSubstr("no tracepoint: it takes root"));
   EXPECT_THAT(shown, HasSubstr("uprobe: 8 hooks ran, of 1 it had no room"));
+  EXPECT_THAT(shown, HasSubstr("tracepoint: 11 system calls began, of 4 it had no room"));
   EXPECT_THAT(shown, HasSubstr("2 system calls by instructions that are not Go's:"));
   EXPECT_THAT(shown, HasSubstr("call 999 ×2 at 0x402000 in main.raw"));
   EXPECT_THAT(shown, Not(HasSubstr("\x1b")));

@@ -4,11 +4,11 @@
 #include <limits.h>
 #include <linux/audit.h>
 #include <sys/uio.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cstring>
 
+#include "hooks/clock.h"
 #include "seccomp-profiles/filter.h"
 
 namespace sandbox_run::runner {
@@ -32,12 +32,6 @@ std::optional<std::string> text_at(std::int32_t thread, std::uint64_t address) {
     if (length < static_cast<std::size_t>(got)) return text;
   }
   return text;
-}
-
-std::uint64_t monotonic_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 }  // namespace
@@ -72,15 +66,21 @@ Result<std::optional<Probe>> TracedRun::attached(const std::string& name, Result
   return std::optional<Probe>(std::move(probe).value());
 }
 
+Result<std::optional<hooks::HookProbe>> TracedRun::attached_to_hooks(pid_t program, int executable) {
+  TRY(const auto place, hooks::HookProbe::place(image_));
+  if (place) return attached("uprobe", hooks::HookProbe::attach(program, executable, *place));
+  // It uses nothing of what is hooked, or is only counted: there is nothing to see, and nothing is missed.
+  witnesses_.push_back({"uprobe", false, "the program has no hook that writes events"});
+  return std::optional<hooks::HookProbe>();
+}
+
 Status TracedRun::about_to_start(pid_t program, int executable) {
   if (probes_ == TraceProbes::off) {
     for (const char* name : {"uprobe", "tracepoint"}) witnesses_.push_back({name, false, "--trace-probes off"});
     collector_->begin(std::nullopt, std::nullopt);
     return {};
   }
-  const auto place = hooks::HookProbe::place(image_);
-  if (!place) return self_error("the hook runtime in the program has no place for the kernel's probe");
-  TRY(auto hook_probe, attached("uprobe", hooks::HookProbe::attach(program, executable, *place)));
+  TRY(auto hook_probe, attached_to_hooks(program, executable));
   TRY(auto call_probe, attached("tracepoint", hooks::CallProbe::attach(program)));
   collector_->begin(std::move(hook_probe), std::move(call_probe));
   return {};
@@ -106,7 +106,7 @@ void TracedRun::handed_over(const launch::HandedOverCall& call) {
   witnessed.number = call.data.nr;
   std::copy(std::begin(call.data.args), std::end(call.data.args), witnessed.arguments.begin());
   witnessed.instruction_pointer = call.data.instruction_pointer;
-  witnessed.time_ns = monotonic_ns();
+  witnessed.time_ns = hooks::monotonic_ns();
   witnessed.denied = call.denied;
   if (const auto argument = hooks::path_argument(call.data.nr))
     witnessed.path = text_at(call.thread, call.data.args[*argument]);

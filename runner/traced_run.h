@@ -39,6 +39,7 @@ class TracedRun final : public launch::RunObserver {
   // The probe; nothing, and a witness that says why, where it may be missing.
   template <class Probe>
   Result<std::optional<Probe>> attached(const std::string& name, Result<Probe> probe);
+  Result<std::optional<hooks::HookProbe>> attached_to_hooks(pid_t program, int executable);
 
   hooks::ProgramImage image_;
   std::unique_ptr<hooks::Collector> collector_;

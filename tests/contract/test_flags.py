@@ -45,6 +45,8 @@ BAD = [  # arguments before SOURCE, words of the answer
     (["--max-bytes", "x"], ["--max-bytes", "256MiB"]),
     (["--trace-out", "trace.jsonl"], ["--trace-out", "--trace std:files"]),
     (["--trace", "std:files", "--trace-chrome", "/no/such/directory/trace"], ["--trace-chrome", "/no/such/directory"]),
+    (["--trace-probes", "require"], ["--trace-probes", "--trace std:files"]),
+    (["--trace", "std:files", "--trace", "std:net"], ["--trace", "std:files,std:net"]),
     (["--trace", "std:nothing"], ["std:nothing", "std:files"]),
     (["--no-such-flag"], ["no-such-flag", "--help"]),
     (["--memory"], ["memory", "--help"]),

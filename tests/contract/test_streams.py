@@ -176,6 +176,27 @@ class Json(Case):
         self.check_report(report)
         self.assertEqual(report["verdict"], "ok")
 
+    def test_what_one_reader_leaves_unread_is_nobody_else_s_loss(self):
+        """A stderr or stdout that nobody reads any more, a pipe that nobody reads: the other outputs are written."""
+        closed, ours = os.pipe()
+        os.close(closed)
+        self.addCleanup(os.close, ours)
+        trace, report, pipe = (os.path.join(self.dir, name) for name in ("trace.jsonl", "report.json", "pipe"))
+        os.mkfifo(pipe)
+        traced = ("run", "--trace", "go:panics", "--build-wall-time", "300s", "--build-cpu-time", "300s")
+        source = self.file("main.go", HELLO)
+        for flags, streams, status in ((("--trace-out", trace), {"stderr": ours}, 0),
+                                       (("--json",), {"stdout": ours}, 125),
+                                       (("--trace-out", pipe), {}, 125)):
+            process = self.start(*traced, *flags, "--report", report, source, **streams)
+            process.communicate(timeout=90)
+            self.assertEqual(process.returncode, status, flags)
+            with open(report) as f:
+                self.assertEqual(json.load(f)["verdict"], "ok")
+            os.remove(report)
+        with open(trace) as f:
+            self.assertEqual(json.loads(f.readlines()[-1])["type"], "summary")
+
     def test_sigint_while_json_still_gives_a_report(self):
         process = self.start("run", "--json", "--wall-time", "1m", self.program("time.Sleep(time.Minute)", "time"))
         time.sleep(1.5)

@@ -100,6 +100,22 @@ class Probes(TraceCase):
         self.assertEqual(trace.summary["dropped"], 0)
         self.assertGreaterEqual(trace.summary["hits"]["unclaimed"], 100)
 
+    def test_a_program_that_uses_nothing_of_what_is_hooked_runs_all_the_same(self):
+        trace = self.traced(self.program("os.Exit(0)", "os"), "std:net", "--trace-probes", "require")
+        self.assertEqual((trace.events, trace.forgeries()), ([], {}))
+        (uprobe,) = [w for w in trace.summary["witnesses"] if w["name"] == "uprobe"]
+        self.assertEqual((uprobe["present"], uprobe["why"]), (False, "the program has no hook that writes events"))
+        self.assertGreater(trace.summary["begun"]["calls"], 0)
+
+    def test_a_function_called_like_one_of_go_s_is_not_go_s(self):
+        body = 'path := []byte("/below\\x00")\n\topenBelow(&path[0])\n\tos.Open("/above")'
+        named = ASSEMBLY.replace("TEXT ·openBelow(SB)", "TEXT internal∕runtime∕syscall·Syscall6<>(SB)")
+        assembly = named + "TEXT ·openBelow(SB), 4, $0-16\n\tJMP internal∕runtime∕syscall·Syscall6<>(SB)\n"
+        trace = self.probed(body, "os", files={"below.s": assembly}, more="func openBelow(path *byte) int\n")
+        self.assertEqual((trace.verdicts("/below"), trace.verdicts("/above")), (["unexplained"], ["explained"]))
+        self.assertIn("is not in a function of Go's", [c for c in trace.calls if c["path"] == "/below"][0]["why"])
+        self.assertEqual(self.its_report["trace"]["begun"]["own"], 1)
+
     def test_the_flag_is_about_traces_and_knows_three_words(self):
         done = self.run_cli("run", "--trace", "std:files", "--trace-probes", "some", *SUITE_LIMITS, self.dir)
         self.assert_status(done, 125)
