@@ -63,6 +63,13 @@ void settle_standard_input(Options& options) {
     if (source == "-" && options.standard_input.empty()) options.standard_input = "none";
 }
 
+// A trace of an earlier run must not be taken for this one's, which may end before there is any.
+void forget_regular_file(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode))
+    (void)!::truncate(path.c_str(), 0);  // where it fails, so will the export, and say why
+}
+
 // What a run that may take its time is to be written to afterwards must be writable now.
 Status check_exports(const Options& options) {
   TRY_STATUS(check_report_file(options));
@@ -76,6 +83,7 @@ Status check_exports(const Options& options) {
     if (options.dry_run) continue;
     const Status good = check_open_output(*path);
     if (!good) return input_error(fmt::format("{}: {}", flag, good.error().what));
+    forget_regular_file(*path);
   }
   return {};
 }

@@ -29,7 +29,8 @@ CallMaker maker_of(const CallCount& calls, const Sites& sites) {
     return std::binary_search(returns.begin(), returns.end(), calls.instruction_pointer);
   };
   if (among(sites.system_call_returns)) return CallMaker::program;
-  if (among(sites.runtime_call_returns)) return CallMaker::runtime;
+  const Sites::RuntimeCall* runtime = sites.runtime_call(calls.instruction_pointer);
+  if (runtime != nullptr && runtime->number == calls.number) return CallMaker::runtime;
   if (among(sites.hook_call_returns)) return CallMaker::hooks;
   return is_kernels(calls) ? CallMaker::kernel : CallMaker::own;
 }

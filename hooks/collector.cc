@@ -64,17 +64,15 @@ class ThreadedCollector final : public Collector {
     joiner_.begin(monotonic_ns(), hook_probe_.has_value());
   }
 
-  Result<Trace> finish() override {
+  Trace finish() override {
     stop();
     socket_.reset();
     std::lock_guard lock(mutex_);
     ring_.finish(monotonic_ns(), consumer());
     joiner_.set_losses(ring_.dropped(), ring_.lost(), ring_.nonsense());
     drain_hits();
-    if (call_probe_) {
-      TRY(const std::vector<CallCount> counts, call_probe_->read());
-      joiner_.set_begun(counts, call_probe_->lost());
-    }
+    if (call_probe_)
+      if (const auto counts = call_probe_->read()) joiner_.set_begun(*counts, call_probe_->lost());
     return joiner_.finish(ring_.counters(), monotonic_ns());
   }
 

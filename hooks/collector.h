@@ -48,8 +48,8 @@ class Collector {
 
   // Ends the thread, reads what is left and removes the socket. To be called once, when no process of the program
   // lives.
-  // Fails with: Fault::host where what the kernel counted cannot be read.
-  virtual Result<Trace> finish() = 0;
+  // Without Trace::begun where what the kernel counted cannot be read.
+  virtual Trace finish() = 0;
 };
 
 }  // namespace sandbox_run::hooks

@@ -32,6 +32,7 @@ Joiner::Joiner(const RuleSet& rules, Sites sites, Options options)
 }
 
 void Joiner::set_rules(const RuleSet& rules) {
+  coverage_.clear();
   const auto& witnessed = options_.witnessed_calls;
   for (const Rule& rule : rules.rules) {
     RuleState& state = rules_[rule.index];
@@ -45,6 +46,7 @@ void Joiner::set_rules(const RuleSet& rules) {
 }
 
 void Joiner::set_active(std::uint32_t rule, bool active, std::uint64_t now_ns) {
+  coverage_.clear();
   if (rules_[rule].active != active) rules_[rule].since_ns = now_ns;
   rules_[rule].active = active;
 }
@@ -358,17 +360,18 @@ JoinVerdict Joiner::judge(const WitnessedCall& call, Witnessed& record) {
   const auto made_in = [&](const std::vector<std::uint64_t>& returns) {
     return std::binary_search(returns.begin(), returns.end(), call.instruction_pointer);
   };
-  const bool by_runtime = made_in(sites_.runtime_call_returns);
+  const Sites::RuntimeCall* runtime = sites_.runtime_call(call.instruction_pointer);
+  const bool by_runtime = runtime != nullptr && runtime->number == call.number;
   const bool runtime_path = call.path && is_runtime_path(*call.path);
   const bool has_path = path_argument(call.number).has_value();
-  if (by_runtime && !has_path && !is_runtime_call(call.number)) {
-    record.why = fmt::format("the instruction before 0x{:x} is the Go runtime's, which never makes {} by itself",
-                             call.instruction_pointer, call_name(call.number));
-    return JoinVerdict::unexplained;
-  }
-  if (by_runtime && (!has_path || !call.path || runtime_path)) {
+  if (by_runtime && (!has_path || (!call.path && !call.path_unmapped) || runtime_path)) {
     record.why = "the Go runtime made it by a function of its own";
     return JoinVerdict::runtime;
+  }
+  if (runtime != nullptr && !by_runtime) {
+    record.why = fmt::format("the instruction before 0x{:x} is the Go runtime's, and for {} only",
+                             call.instruction_pointer, call_name(runtime->number));
+    return JoinVerdict::unexplained;
   }
   if (!by_runtime && !sites_.system_call_returns.empty() && !made_in(sites_.system_call_returns)) {
     record.why = fmt::format("the instruction before 0x{:x} is not in a function of Go's that makes system calls",
@@ -385,8 +388,8 @@ JoinVerdict Joiner::judge(const WitnessedCall& call, Witnessed& record) {
     record.why = "the Go runtime reads this file by itself";
     return JoinVerdict::runtime;
   }
-  const auto covering = covering_rule(call);
-  if (!covering) {
+  const Coverage& covering = coverage(call.number);
+  if (!covering.rule || call.time_ns < covering.from_ns) {
     record.why = fmt::format("no active rule sees every call of what makes {}", call_name(call.number));
     return JoinVerdict::uncovered;
   }
@@ -397,7 +400,7 @@ JoinVerdict Joiner::judge(const WitnessedCall& call, Witnessed& record) {
                              contradicting->path ? contradicting->path->text : "");
     return JoinVerdict::contradicted;
   }
-  record.why = fmt::format("no function that rule {} hooks was being called", trace_.rules[*covering]);
+  record.why = fmt::format("no function that rule {} hooks was being called", trace_.rules[*covering.rule]);
   return JoinVerdict::unexplained;
 }
 
@@ -432,16 +435,35 @@ Joiner::Frame* Joiner::explaining_frame(const WitnessedCall& call, Frame*& contr
   return chosen;
 }
 
-// A rule that would have recorded the function behind the call, had it been called.
-std::optional<std::uint32_t> Joiner::covering_rule(const WitnessedCall& call) const {
-  for (std::uint32_t rule = 0; rule < rules_.size(); ++rule) {
+// Whether the functions behind calls of this number would all have been recorded, had they been called. Every one that
+// is in the program has to be: which of them an unknown caller stands for nobody can say.
+const Joiner::Coverage& Joiner::coverage(int number) {
+  if (const auto known = coverage_.find(number); known != coverage_.end()) return known->second;
+  auto explains = [&](const RuleState& state) {
+    return state.explains && std::find(state.explains->numbers.begin(), state.explains->numbers.end(), number) !=
+                                 state.explains->numbers.end();
+  };
+  // By the rule that sees all of its calls for the longest.
+  auto better = [&](std::optional<std::uint32_t> than, std::uint32_t rule) -> std::optional<std::uint32_t> {
     const RuleState& state = rules_[rule];
-    if (!state.active || !state.sees_every_call || !state.explains) continue;
-    if (state.since_ns != 0 && call.time_ns < state.since_ns + kSettle_ns) continue;
-    const auto& numbers = state.explains->numbers;
-    if (std::find(numbers.begin(), numbers.end(), call.number) != numbers.end()) return rule;
+    if (!state.active || !state.sees_every_call || !explains(state)) return than;
+    return !than || state.since_ns < rules_[*than].since_ns ? rule : *than;
+  };
+  std::map<std::string_view, std::optional<std::uint32_t>> functions;
+  for (const Site& site : sites_.sites)
+    if (site.rule < rules_.size() && explains(rules_[site.rule])) {
+      auto& rule = functions[site.function];
+      rule = better(rule, site.rule);
+    }
+  Coverage& found = coverage_[number];
+  if (functions.empty())  // none of them is in the program, so that nothing in it has a reason to make the call
+    for (std::uint32_t rule = 0; rule < rules_.size(); ++rule) found.rule = better(found.rule, rule);
+  for (const auto& [name, rule] : functions) {
+    if (!rule) return found = {};
+    if (!found.rule || rules_[*rule].since_ns > rules_[*found.rule].since_ns) found.rule = rule;
   }
-  return std::nullopt;
+  if (found.rule && rules_[*found.rule].since_ns != 0) found.from_ns = rules_[*found.rule].since_ns + kSettle_ns;
+  return found;
 }
 
 // ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -90,6 +90,11 @@ class Joiner {
     std::vector<std::string> inputs;
   };
 
+  struct Coverage {
+    std::optional<std::uint32_t> rule;  // one of those by which it is; nothing: it is not
+    std::uint64_t from_ns = 0;          // since when
+  };
+
   void forged(Forgery kind, std::uint64_t position, const std::string& detail);
   std::optional<Forgery> refuse(const Slot& slot, const Site* site, std::uint64_t position) const;
   std::uint64_t checked_time(const Slot& slot, Goroutine& goroutine, std::uint64_t position, std::uint64_t received_ns);
@@ -107,13 +112,14 @@ class Joiner {
 
   JoinVerdict judge(const WitnessedCall& call, Witnessed& record);
   Frame* explaining_frame(const WitnessedCall& call, Frame*& contradicting);
-  std::optional<std::uint32_t> covering_rule(const WitnessedCall& call) const;
+  const Coverage& coverage(int number);
 
   std::vector<FunctionTotals> totals(const std::vector<Counter>& counters);
 
   Sites sites_;
   Options options_;
   std::vector<RuleState> rules_;
+  std::map<int, Coverage> coverage_;  // by number, until a rule is switched
   Trace trace_;
   HitLedger ledger_;
   std::unordered_map<std::uint64_t, Frame> open_;

@@ -59,7 +59,7 @@ Sites test_sites() {
   add(kCountSite, 3, SiteKind::function, kSiteCountOnly, "main.f", "");
   add(kMakeSite, 4, SiteKind::function, kSiteHasExit, "os.MkdirAll", "path");
   sites.system_call_returns = {kGoReturn};
-  sites.runtime_call_returns = {kRuntimeReturn};
+  sites.runtime_calls = {{kRuntimeReturn, SYS_openat}};
   return sites;
 }
 
@@ -228,11 +228,12 @@ TEST_F(JoinerTest, WhatTheRuntimeDoesByItselfIsNobodysFault) {
 TEST_F(JoinerTest, AnInstructionOfTheRuntimesIsNoExcuseForWhatTheRuntimeNeverMakes) {
   WitnessedCall call = open("", kRuntimeReturn);
   call.path.reset();
-  call.number = SYS_clone;
-  EXPECT_EQ(witness(call), JoinVerdict::runtime) << "the control: a thread";
+  EXPECT_EQ(witness(call), JoinVerdict::runtime) << "the control: nobody could read the path";
+  call.path_unmapped = true;
+  EXPECT_EQ(witness(call), JoinVerdict::unexplained);
   call.number = SYS_socket;
   EXPECT_EQ(witness(call), JoinVerdict::unexplained);
-  EXPECT_THAT(finish().witnessed.back().why, HasSubstr("never makes socket"));
+  EXPECT_THAT(finish().witnessed.back().why, HasSubstr("for openat only"));
 }
 
 TEST_F(JoinerTest, OnlyRulesThatSeeEveryCallAccuse) {
@@ -397,6 +398,31 @@ TEST(PathClaim, ComparesWhatIsKnown) {
   symlink.path = "b";
   EXPECT_TRUE(may_be_same({"/x/b", true}, symlink));
   EXPECT_FALSE(may_be_same({"/x/c", true}, symlink));
+}
+
+TEST_F(JoinerTest, NobodyIsAccusedWhileOneOfTheFunctionsBehindACallIsNotSeen) {
+  auto rules = parse_rules(std::string(kRules) + R"(
+  - name: read-dir
+    at: os.ReadDir
+    do: {record: {arguments: [name], duration: true}}
+    explains: {calls: [openat], path: [name]}
+    active: false
+)",
+                           "rules.yaml");
+  ASSERT_TRUE(rules) << rules.error().what;
+  Sites sites = test_sites();
+  Site dir = sites.sites[0];
+  dir.address = kMakeSite + 0x1000;
+  dir.rule = 5;
+  dir.function = "os.ReadDir";
+  sites.sites.push_back(dir);
+  joiner_.emplace(*rules, sites, Joiner::Options{.witnessed_calls = {SYS_openat}, .start_ns = 1000});
+  EXPECT_EQ(witness(open("/dir")), JoinVerdict::uncovered) << "it may be os.ReadDir's";
+  joiner_->set_active(5, true, 3000);
+  now_ns_ = 3000 + Joiner::kSettle_ns;
+  EXPECT_EQ(witness(open("/dir")), JoinVerdict::unexplained) << "the control: both would have been seen";
+  joiner_->set_active(0, false, now_ns_);
+  EXPECT_EQ(witness(open("/dir")), JoinVerdict::uncovered);
 }
 
 // ── hooks that the kernel saw run ────────────────────────────────────────────────────────────────────────────────────

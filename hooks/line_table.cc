@@ -54,8 +54,9 @@ std::optional<LineTable> LineTable::of(const ProgramImage& image) {
   for (std::size_t i = 0; i < image.symbols(); ++i) {
     const auto symbol = image.symbol(i);
     if (!symbol) continue;
-    if (symbol->name == "runtime.pclntab") at = symbol->address;
-    if (symbol->name == "runtime.text") table.text_ = symbol->address;
+    // The linker's own have no size; what a program calls so has one.
+    if (symbol->name == "runtime.pclntab" && symbol->size == 0) at = symbol->address;
+    if (symbol->name == "runtime.text" && symbol->size == 0) table.text_ = symbol->address;
     if (symbol->name == "go:func.*") table.function_data_ = symbol->address;
   }
   const auto bytes = image.loaded_from(at);
@@ -106,6 +107,8 @@ std::optional<std::int32_t> LineTable::value_at(std::uint32_t offset, std::uint6
     if (!length) return std::nullopt;
     counter += *length;
     if (address < counter) return static_cast<std::int32_t>(value);
+    if (steps_left_ == 0) return std::nullopt;
+    --steps_left_;
   }
 }
 

@@ -26,7 +26,8 @@ class LineTable {
   static std::optional<LineTable> of(const ProgramImage& image);
 
   // What a return address returns to: functions that were inlined there first, the one whose frame it is last. Empty:
-  // it is in no function.
+  // it is in no function. All look-ups together take at most kMaxSteps in the tables, which a program can make long:
+  // what comes after that has no lines.
   std::vector<CodePlace> places(std::uint64_t return_address) const;
 
  private:
@@ -40,7 +41,10 @@ class LineTable {
   std::optional<std::string_view> inline_tree(const Function& function) const;
   CodePlace place(const Function& function, std::uint32_t name, std::uint64_t address) const;
 
+  static constexpr std::uint64_t kMaxSteps = 64 << 20;
+
   const ProgramImage* image_ = nullptr;
+  mutable std::uint64_t steps_left_ = kMaxSteps;
   std::uint64_t text_ = 0;           // the address that function entries count from
   std::uint64_t function_data_ = 0;  // the address that inline trees count from; 0: unknown
   std::uint64_t functions_count_ = 0;

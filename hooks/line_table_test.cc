@@ -100,7 +100,7 @@ TEST(LineTable, AnAddressOfNoFunctionHasNoPlace) {
 
 TEST(LineTable, AProgramWithoutOneHasNone) {
   ElfImage elf;
-  elf.symbol("runtime.pclntab", elf.add(std::string(100, 'x')), 100, STT_OBJECT);
+  elf.symbol("runtime.pclntab", elf.add(std::string(100, 'x')), 0, STT_OBJECT);
   const std::string bytes = elf.bytes();
   ASSERT_OK_AND_ASSIGN(const ProgramImage image, ProgramImage::of(bytes));
   EXPECT_FALSE(LineTable::of(image));

@@ -8,6 +8,8 @@
 #include <cstring>
 #include <optional>
 
+#include "hooks/line_table.h"
+
 namespace sandbox_run::hooks {
 namespace {
 
@@ -34,7 +36,8 @@ class Reader {
     if (std::adjacent_find(found_.sites.begin(), found_.sites.end(), same) != found_.sites.end())
       return failed("two sites share an address");
     std::sort(found_.system_call_returns.begin(), found_.system_call_returns.end());
-    std::sort(found_.runtime_call_returns.begin(), found_.runtime_call_returns.end());
+    std::sort(found_.runtime_calls.begin(), found_.runtime_calls.end(),
+              [](auto& a, auto& b) { return a.returns_to < b.returns_to; });
     std::sort(found_.hook_call_returns.begin(), found_.hook_call_returns.end());
     return std::move(found_);
   }
@@ -104,14 +107,37 @@ class Reader {
     if (!general && !hooks && !runtime) return;
     auto code = image_.loaded(symbol.address, symbol.size);
     if (!code || code->size() > kMaxFunctionSize) return;
-    auto& returns = general ? found_.system_call_returns
-                    : hooks ? found_.hook_call_returns
-                            : found_.runtime_call_returns;
-    for (std::size_t at = 0; (at = code->find("\x0f\x05", at)) != std::string_view::npos; at += 2)
-      if (returns.size() < kMaxReturns) returns.push_back(symbol.address + at + 2);
+    auto& returns = hooks ? found_.hook_call_returns : found_.system_call_returns;
+    for (std::size_t at = 0; (at = code->find("\x0f\x05", at)) != std::string_view::npos; at += 2) {
+      const std::uint64_t return_address = symbol.address + at + 2;
+      if (returns.size() + found_.runtime_calls.size() >= kMaxReturns) return;
+      if (!runtime) {
+        returns.push_back(return_address);
+      } else if (const auto number = number_before(*code, at); number && is_runtimes(return_address)) {
+        found_.runtime_calls.push_back({return_address, *number});
+      }
+    }
+  }
+
+  // Package runtime puts each call's number into RAX right before the instruction: MOVL $n, AX or MOVQ $n, AX.
+  static std::optional<int> number_before(std::string_view code, std::size_t at) {
+    std::int32_t number = 0;
+    if (at < sizeof number) return std::nullopt;
+    std::memcpy(&number, code.data() + at - sizeof number, sizeof number);
+    const std::string_view before = code.substr(0, at - sizeof number);
+    if (before.ends_with("\xb8") || before.ends_with("\x48\xc7\xc0")) return number;
+    return std::nullopt;
+  }
+
+  // By the file it is from: the assembler lets any package define what is called runtime·something.
+  bool is_runtimes(std::uint64_t return_address) const {
+    if (!lines_) return true;
+    const auto places = lines_->places(return_address);
+    return !places.empty() && places.back().file.starts_with("runtime/");
   }
 
   const ProgramImage& image_;
+  const std::optional<LineTable> lines_ = LineTable::of(image_);
   Sites found_;
 };
 
@@ -121,6 +147,12 @@ const Site* Sites::find(std::uint64_t address) const {
   auto at = std::lower_bound(sites.begin(), sites.end(), address,
                              [](const Site& site, std::uint64_t wanted) { return site.address < wanted; });
   return at != sites.end() && at->address == address ? &*at : nullptr;
+}
+
+const Sites::RuntimeCall* Sites::runtime_call(std::uint64_t returns_to) const {
+  auto at = std::lower_bound(runtime_calls.begin(), runtime_calls.end(), returns_to,
+                             [](const RuntimeCall& call, std::uint64_t wanted) { return call.returns_to < wanted; });
+  return at != runtime_calls.end() && at->returns_to == returns_to ? &*at : nullptr;
 }
 
 Result<Sites> read_sites(const ProgramImage& image) { return Reader(image).read(); }

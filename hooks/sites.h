@@ -33,12 +33,18 @@ struct Sites {
   std::vector<Site> sites;  // by address
   // The address after each SYSCALL instruction in the functions of the runtime and of package syscall that exist to
   // make system calls. A call from elsewhere was made by code that brought its own instruction. Sorted.
-  std::vector<std::uint64_t> system_call_returns;   // internal/runtime/syscall, syscall: whatever the program asks for
-  std::vector<std::uint64_t> runtime_call_returns;  // package runtime: for its own needs
-  std::vector<std::uint64_t> hook_call_returns;     // the hook runtime: at its start
+  std::vector<std::uint64_t> system_call_returns;  // internal/runtime/syscall, syscall: whatever the program asks for
+  struct RuntimeCall {
+    std::uint64_t returns_to = 0;
+    int number = 0;  // in the instruction before
+  };
+  std::vector<RuntimeCall> runtime_calls;        // package runtime: for its own needs
+  std::vector<std::uint64_t> hook_call_returns;  // the hook runtime: at its start
 
   // nullptr: the address is no site's.
   const Site* find(std::uint64_t address) const;
+  // nullptr: no instruction of package runtime is before the address.
+  const RuntimeCall* runtime_call(std::uint64_t returns_to) const;
 };
 
 // REQUIRES: a static executable at fixed addresses (go_build::refuse_elf has passed it).

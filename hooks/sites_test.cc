@@ -1,6 +1,7 @@
 #include "hooks/sites.h"
 
 #include <gmock/gmock.h>
+#include <sys/syscall.h>
 
 #include "base/testing.h"
 #include "hooks/testing/elf_image.h"
@@ -16,7 +17,11 @@ ElfImage image() {
   image.site("os.sandboxSite_0", 3);
   const std::string code = "\x48\x31\xc0\x0f\x05\xc3";
   image.symbol("internal/runtime/syscall/linux.Syscall6", image.add(code), code.size(), STT_FUNC);
-  image.symbol("runtime.open.abi0", image.add(code), code.size(), STT_FUNC);
+  const std::string open("\xb8\x01\x01\x00\x00\x0f\x05\xc3", 8),
+      madvise("\x48\xc7\xc0\x1c\x00\x00\x00\x0f\x05\xc3", 10);
+  image.symbol("runtime.open.abi0", image.add(open), open.size(), STT_FUNC);
+  image.symbol("runtime.madvise.abi0", image.add(madvise), madvise.size(), STT_FUNC);
+  image.symbol("runtime.strange.abi0", image.add(code), code.size(), STT_FUNC);  // its number is from elsewhere
   image.symbol("main.raw.abi0", image.add(code), code.size(), STT_FUNC);
   return image;
 }
@@ -47,7 +52,11 @@ TEST(Sites, AreReadWithTheirNames) {
 TEST(Sites, SystemCallsAreWhereGoMakesThem) {
   ASSERT_OK_AND_ASSIGN(Sites sites, sites_of(image().bytes()));
   EXPECT_EQ(sites.system_call_returns.size(), 1u);
-  EXPECT_EQ(sites.runtime_call_returns.size(), 1u);
+  ASSERT_EQ(sites.runtime_calls.size(), 2u);
+  EXPECT_EQ(sites.runtime_calls[0].number, SYS_openat);
+  EXPECT_EQ(sites.runtime_calls[1].number, SYS_madvise);
+  EXPECT_EQ(sites.runtime_call(sites.runtime_calls[1].returns_to), &sites.runtime_calls[1]);
+  EXPECT_EQ(sites.runtime_call(sites.runtime_calls[1].returns_to + 1), nullptr);
 }
 
 TEST(Sites, AFunctionThatIsOnlyCalledLikeOneOfGosMakesNone) {
@@ -60,7 +69,7 @@ TEST(Sites, AFunctionThatIsOnlyCalledLikeOneOfGosMakesNone) {
     elf.symbol(name, elf.add(code), code.size(), STT_FUNC, STB_LOCAL);
   ASSERT_OK_AND_ASSIGN(Sites sites, sites_of(elf.bytes()));
   EXPECT_EQ(sites.system_call_returns.size(), 1u);
-  EXPECT_EQ(sites.runtime_call_returns.size(), 1u);
+  EXPECT_EQ(sites.runtime_calls.size(), 2u);
   EXPECT_EQ(sites.hook_call_returns.size(), 0u);
 }
 

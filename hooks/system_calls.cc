@@ -130,9 +130,6 @@ std::optional<int> path_argument(int number) {
   return std::nullopt;
 }
 
-// Source: Go's src/runtime/sys_linux_amd64.s and os_linux.go; its socket and connect are Android's alone.
-bool is_runtime_call(int number) { return number == SYS_clone || number == SYS_kill || number == SYS_tgkill; }
-
 std::string near_call(std::string_view name) {
   std::vector<std::string> names;
   for (const Call& call : kCalls) names.emplace_back(call.name);

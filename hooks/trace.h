@@ -24,6 +24,7 @@ struct WitnessedCall {
   std::uint64_t instruction_pointer = 0;
   std::uint64_t time_ns = 0;        // CLOCK_MONOTONIC
   std::optional<std::string> path;  // as read from the caller's memory, where the call has one
+  bool path_unmapped = false;       // it has one, at an address where nothing was
   bool denied = false;              // it was refused
 };
 
@@ -223,8 +224,5 @@ std::string call_name(int number);
 std::optional<int> call_number(std::string_view name);
 // Which argument of the call (0 to 5) points to the path that it is about; nothing where it has none.
 std::optional<int> path_argument(int number);
-// Of the calls that rules may explain and that have no path: whether functions of package runtime make it by
-// themselves.
-bool is_runtime_call(int number);
 
 }  // namespace sandbox_run::hooks

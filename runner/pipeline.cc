@@ -501,9 +501,7 @@ class Pipeline::Road {
           if (!request_.hash_program && request_.repeat == 1) program_.reset();
           return sandbox.wait(pipeline_.cancel_fd_);
         }));
-    if (traced) {
-      TRY(report_.trace, traced->finish());
-    }
+    if (traced) report_.trace = traced->finish();
     judge();
     note(report::Note::About::collection, collect(request_.collect, sandbox.scratch(), request_.limits.scratch));
     return {};

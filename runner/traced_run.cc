@@ -16,8 +16,9 @@ namespace {
 
 constexpr std::size_t kPage = 4096;
 
-// The text at `address` in the thread's memory, which waits; nothing where it is none. Another thread may change it
-// after this: it is a witness's word, never a decision. Page by page, for it may end before an unmapped one.
+// The text at `address` in the thread's memory, which waits; nothing, and errno, where it cannot be read. Another
+// thread may change it after this: it is a witness's word, never a decision. Page by page, for it may end before an
+// unmapped one.
 std::optional<std::string> text_at(std::int32_t thread, std::uint64_t address) {
   std::string text;
   while (text.size() < PATH_MAX) {
@@ -86,8 +87,10 @@ Status TracedRun::about_to_start(pid_t program, int executable) {
   return {};
 }
 
-Result<hooks::Trace> TracedRun::finish() {
-  TRY(hooks::Trace trace, collector_->finish());
+hooks::Trace TracedRun::finish() {
+  hooks::Trace trace = collector_->finish();
+  for (hooks::Witness& one : witnesses_)
+    if (one.name == "tracepoint" && one.present && !trace.begun) one = {one.name, false, "its table cannot be read"};
   trace.witnesses = std::move(witnesses_);
   if (trace.begun)
     for (hooks::CallPlace& one : trace.begun->places)
@@ -108,8 +111,11 @@ void TracedRun::handed_over(const launch::HandedOverCall& call) {
   witnessed.instruction_pointer = call.data.instruction_pointer;
   witnessed.time_ns = hooks::monotonic_ns();
   witnessed.denied = call.denied;
-  if (const auto argument = hooks::path_argument(call.data.nr))
+  if (const auto argument = hooks::path_argument(call.data.nr)) {
+    errno = 0;
     witnessed.path = text_at(call.thread, call.data.args[*argument]);
+    witnessed.path_unmapped = !witnessed.path && errno == EFAULT;
+  }
   collector_->witness(witnessed);
 }
 

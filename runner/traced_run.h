@@ -31,7 +31,7 @@ class TracedRun final : public launch::RunObserver {
   Status about_to_start(pid_t program, int executable) override;
   void handed_over(const launch::HandedOverCall& call) override;
   // Everything of the run is dead.
-  Result<hooks::Trace> finish();
+  hooks::Trace finish();
 
  private:
   TracedRun(hooks::ProgramImage image, std::unique_ptr<hooks::Collector> collector, TraceProbes probes)

@@ -494,6 +494,13 @@ func deep(n int) {
                 self.assert_verdict(traced, verdict)
                 self.assertGreater(traced["trace"]["claimed"]["events"], 0)
 
+    def test_an_earlier_trace_is_not_left_for_one_of_a_run_that_never_began(self):
+        out = self.file("trace.jsonl", "an earlier one\n")
+        done = self.run_cli("run", "--trace", "std:files", "--trace-out", out, *SUITE_LIMITS,
+                            self.program('fmt.Println(undefined)', "fmt"), timeout=400)
+        self.assert_status(done, 121)
+        self.assertEqual(os.path.getsize(out), 0)
+
     def test_a_compile_error_has_the_same_text_with_and_without_hooks(self):
         source = self.file("main.go", FUNCTIONS.replace("add(2, 40)", "add(2, undefined)"))
         plain = self.run_cli("run", source)
