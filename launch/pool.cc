@@ -14,10 +14,8 @@
 #include "launch/pool.h"
 
 #include <fmt/format.h>
-#include <signal.h>
 
-#include <system_error>
-
+#include "base/thread.h"
 #include "launch/script.h"
 
 namespace sandbox_run::launch {
@@ -31,18 +29,7 @@ Result<std::unique_ptr<LocalPool>> LocalPool::open(const HostState& host, const 
   if (size.ahead < 1 || size.ahead > kMostAhead || size.total < 1)
     return self_error(fmt::format("a pool prepares from 1 to {} sandboxes ahead, not {}", kMostAhead, size.ahead));
   std::unique_ptr<LocalPool> pool(new LocalPool(host, plan, size));
-  // Signals are for the thread that supervises.
-  sigset_t all, before;
-  sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  Status begun;
-  try {
-    pool->thread_ = std::thread([self = pool.get()] { self->work(); });
-  } catch (const std::system_error& error) {
-    begun = host_error(error.code().value(), "cannot make a thread that prepares sandboxes");
-  }
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (!begun) return std::move(begun).error();
+  TRY(pool->thread_, start_thread("the thread that prepares sandboxes", [self = pool.get()] { self->work(); }));
   return pool;
 }
 
