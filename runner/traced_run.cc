@@ -50,6 +50,7 @@ Result<std::unique_ptr<TracedRun>> TracedRun::start(const hooks::RuleSet& rules,
                                                     const std::string& control_socket, TraceProbes probes) {
   TRY(hooks::ProgramImage image, hooks::ProgramImage::map(program));
   TRY(hooks::Sites sites, hooks::read_sites(image));
+  const bool hooked = !sites.sites.empty();
   TRY(hooks::ControlPage control, hooks::ControlPage::create(rules));
   TRY(hooks::Ring ring, hooks::Ring::create());
   hooks::CollectorOptions options;
@@ -58,7 +59,7 @@ Result<std::unique_ptr<TracedRun>> TracedRun::start(const hooks::RuleSet& rules,
   options.control_socket = control_socket;
   TRY(auto collector,
       hooks::Collector::start(std::move(options), rules, std::move(sites), std::move(control), std::move(ring)));
-  std::unique_ptr<TracedRun> run(new TracedRun(std::move(image), std::move(collector), probes));
+  std::unique_ptr<TracedRun> run(new TracedRun(std::move(image), std::move(collector), probes, hooked));
   run->witnesses_.push_back({"seccomp", watched, watched ? "" : "no rule explains a system call"});
   return run;
 }
@@ -72,15 +73,23 @@ Result<std::optional<Probe>> TracedRun::attached(const std::string& name, Result
   return std::optional<Probe>(std::move(probe).value());
 }
 
+Result<std::optional<hooks::HookProbe>> TracedRun::watch_hooks(pid_t program, int executable) {
+  if (!hooked_) {  // it uses nothing that a rule names, or the linker left that out: there is nothing to see run
+    witnesses_.push_back({"uprobe", false, "no hook is in the program"});
+    return std::optional<hooks::HookProbe>();
+  }
+  const auto place = hooks::HookProbe::place(image_);
+  if (!place) return self_error("the hook runtime in the program has no place for the kernel's probe");
+  return attached("uprobe", hooks::HookProbe::attach(program, executable, *place));
+}
+
 Status TracedRun::about_to_start(pid_t program, int executable) {
   if (probes_ == TraceProbes::off) {
     for (const char* name : {"uprobe", "tracepoint"}) witnesses_.push_back({name, false, "--trace-probes off"});
     collector_->begin(std::nullopt, std::nullopt);
     return {};
   }
-  const auto place = hooks::HookProbe::place(image_);
-  if (!place) return self_error("the hook runtime in the program has no place for the kernel's probe");
-  TRY(auto hook_probe, attached("uprobe", hooks::HookProbe::attach(program, executable, *place)));
+  TRY(auto hook_probe, watch_hooks(program, executable));
   TRY(auto call_probe, attached("tracepoint", hooks::CallProbe::attach(program)));
   collector_->begin(std::move(hook_probe), std::move(call_probe));
   return {};

@@ -34,15 +34,18 @@ class TracedRun final : public launch::RunObserver {
   Result<hooks::Trace> finish();
 
  private:
-  TracedRun(hooks::ProgramImage image, std::unique_ptr<hooks::Collector> collector, TraceProbes probes)
-      : image_(std::move(image)), collector_(std::move(collector)), probes_(probes) {}
+  TracedRun(hooks::ProgramImage image, std::unique_ptr<hooks::Collector> collector, TraceProbes probes, bool hooked)
+      : image_(std::move(image)), collector_(std::move(collector)), probes_(probes), hooked_(hooked) {}
   // The probe; nothing, and a witness that says why, where it may be missing.
   template <class Probe>
   Result<std::optional<Probe>> attached(const std::string& name, Result<Probe> probe);
+  // Likewise.
+  Result<std::optional<hooks::HookProbe>> watch_hooks(pid_t program, int executable);
 
   hooks::ProgramImage image_;
   std::unique_ptr<hooks::Collector> collector_;
   TraceProbes probes_;
+  bool hooked_;  // at least one site is in the program
   std::vector<hooks::Witness> witnesses_;
 };
 
