@@ -191,7 +191,10 @@ Error not_found(const Query& query, const std::vector<std::string>& candidates, 
   for (const std::string& path : candidates)
     if (sum_verify::check_module_version({path, query.version}))
       return input_error(attempt + ": " + modules.how_to_get({path, query.version}));
-  return input_error(attempt + ": no part of that path is a module path that goes with the version");
+  return input_error(
+      attempt +
+      ": no part of that path is a module path that goes with the version (from v2 on a module's path ends "
+      "in its major version, as in example.org/tool/v2)");
 }
 
 Result<ModuleAt> take_apart(Found found, const std::string& package, bool pinned, Modules& modules) {

@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "hooks/arena.h"
 #include "hooks/layout.h"
+#include "hooks/near_name.h"
 #include "hooks/rule_reader.h"
 #include "hooks/rules_json.h"
 
@@ -77,6 +78,17 @@ Result<RuleSet> load_rules(const std::string& path) {
 Result<RuleSet> rules_named(const std::string& word) {
   // "std:files" is a set, and "./std:files" a file.
   if (word.find(':') == std::string::npos || word.find('/') != std::string::npos) return load_rules(word);
+  for (std::size_t at = 0; at <= word.size();) {
+    const std::size_t comma = std::min(word.find(',', at), word.size());
+    const std::string set = word.substr(at, comma - at);
+    if (!set_text(set)) {
+      const bool is_file = set.find(':') == std::string::npos;
+      return input_error(
+          fmt::format("there is no set '{}'{}{}", set, near_name(set, set_names()),
+                      is_file ? "; a rules file is given alone, and names sets itself: 'use: [std:files]'" : ""));
+    }
+    at = comma + 1;
+  }
   return parse_rules(fmt::format("version: 1\nuse: [{}]\n", word), word);
 }
 

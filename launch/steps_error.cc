@@ -1,7 +1,11 @@
 #include "launch/steps_error.h"
 
+#include <fmt/format.h>
+
 #include <cerrno>
 #include <cstring>
+
+#include "launch/walls.h"
 
 namespace sandbox_run::launch {
 namespace {
@@ -49,7 +53,11 @@ Error step_error(Step step, int sys_errno, const std::string& detail) {
   std::string what = std::string("launch ") + facts_of(step).name + ": ";
   if (!detail.empty()) what += detail + ": ";
   what += std::strerror(sys_errno);
-  const std::string help = remedy(step, sys_errno);
+  std::string help = remedy(step, sys_errno);
+  // A hardening that the host lacks ends a run only where it was asked for.
+  if (const Hardening* hardening = hardening_of(step); hardening && help.empty())
+    help = fmt::format("to get what --require {} asks for: {}; 'sandbox-run doctor' lists what this host has",
+                       hardening->name, hardening->remedy);
   if (!help.empty()) what += "; " + help;
   const bool programs_fault = step == Step::program_exec;
   return Error{programs_fault ? Fault::input : Fault::host, sys_errno, std::move(what)};

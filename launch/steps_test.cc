@@ -59,6 +59,11 @@ TEST(StepError, AHardLimitThatIsTooLowSaysHowItIsRaised) {
   EXPECT_THAT(step_error(Step::limit_set, EINVAL, "nofile 4096").what, testing::Not(HasSubstr("ulimit")));
 }
 
+TEST(StepError, AHardeningThatTheHostLacksSaysWhatGivesIt) {
+  EXPECT_THAT(step_error(Step::core_scheduling, EINVAL, "").what,
+              testing::AllOf(HasSubstr("--require core-scheduling"), HasSubstr("CONFIG_SCHED_CORE")));
+}
+
 TEST_F(Steps, ARequiredHardeningIsAWall) {
   Plan strict = plan();
   strict.require = {"landlock"};

@@ -60,6 +60,8 @@ Diagnostic to_diagnostic(const sum_verify::Finding& finding) {
   diagnostic.line = finding.line;
   diagnostic.column = finding.column;
   diagnostic.message = finding.message;
+  if (finding.kind == Class::mismatch && finding.want.starts_with("h1:") && finding.got.starts_with("h1:"))
+    diagnostic.message += fmt::format(" (found {}, {} has {})", finding.got, finding.source, finding.want);
   if (!finding.hint.empty()) diagnostic.message += "; " + finding.hint;
   return diagnostic;
 }
@@ -293,6 +295,11 @@ class Pipeline::Road {
       report_.verify.pin = module->h1;
       unpinned_ = !module->pinned;
       report_.stage = Stage::ingest;
+    } else if (!request_.pin.empty()) {
+      return input_error(
+          fmt::format("cannot hold {} against --pin {}: a pin is the hash of a module@version's zip; a "
+                      "directory, files or an archive run without one",
+                      fmt::join(request_.sources, " "), request_.pin));
     }
     TRY(ingest::Submission submission,
         timed("ingest", [&] { return ingest::snapshot(ingest_request, workspace_->path(), pipeline_.narrator_); }));

@@ -2,8 +2,9 @@
 //
 //	./sandbox-run run examples/time-zones-and-users
 //
-// One sees a time in two zones, the user "sandbox" with home /tmp, the host name, the working directory, and that
-// neither the host's files nor its environment are there; exit 0. With --env TZ=Asia/Tokyo local times are in that zone.
+// One sees a time in two zones and in the local one (UTC), the user "sandbox" with home /tmp, the host name, the working
+// directory, and that neither the host's files nor its environment are there; exit 0. With --env TZ=Asia/Tokyo the local
+// time is that zone's.
 package main
 
 import (
@@ -23,6 +24,7 @@ func main() {
 		}
 		fmt.Println(noon.In(zone).Format("15:04 MST"), name)
 	}
+	fmt.Println(noon.Local().Format("15:04 MST"), "local")
 	me, err := user.Current()
 	if err != nil {
 		fmt.Println("no user:", err)

@@ -18,7 +18,7 @@ func runShowSource(args []string) error {
 	if err != nil {
 		return err
 	}
-	listed, err := goList(a.list...)
+	listed, err := listPackages(a.list)
 	if err != nil {
 		return err
 	}
@@ -56,4 +56,41 @@ func runShowSource(args []string) error {
 		return fmt.Errorf("no rule of %s changes a package that was named", set.File)
 	}
 	return nil
+}
+
+// listPackages is goList of packages that are there. "main" is what the program is called in rules, whatever its import
+// path is.
+func listPackages(args []string) ([]*listedPackage, error) {
+	listed, err := goList(args...)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range listed {
+		if l.DepOnly || len(l.GoFiles) > 0 || len(l.CgoFiles) > 0 {
+			continue
+		}
+		if l.path() == "main" && inModule() {
+			return listPrograms(args)
+		}
+		return nil, fmt.Errorf("no package '%s' with Go files; say an import path of the program or of the "+
+			"standard library, or main", l.path())
+	}
+	return listed, nil
+}
+
+func listPrograms(args []string) ([]*listedPackage, error) {
+	flags, _ := splitFlags(args)
+	listed, err := goList(append(flags, "./...")...)
+	if err != nil {
+		return nil, err
+	}
+	found := false
+	for _, l := range listed {
+		l.DepOnly = l.DepOnly || l.Name != "main"
+		found = found || !l.DepOnly
+	}
+	if !found {
+		return nil, fmt.Errorf("no package main in this module: say another package's import path")
+	}
+	return listed, nil
 }

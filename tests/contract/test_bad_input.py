@@ -75,9 +75,16 @@ class Verification(Case):
     def test_a_hash_mismatch_has_gos_own_words_and_verify_exits_3(self):
         tampered = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "examples", "tampered")
         tampered = os.path.abspath(tampered)
-        self.assert_refused(self.run_cli("run", "--fetch", tampered), 120, "checksum mismatch", "rsc.io/quote@v1.5.2")
+        self.assert_refused(self.run_cli("run", "--fetch", tampered), 120, "checksum mismatch", "rsc.io/quote@v1.5.2",
+                            "(found h1:w5fcysjrx7yqtD/aO+QwRjYZOKnaM9Uh2b40tElTs3Y=, "
+                            "go.sum:3 has h1:w5fcysjrx7yqtD/aO+QwRjYaOKnaM9Uh2b40tElTs3Y=)")
         done = self.run_cli("verify", "--fetch", tampered)
         self.assert_status(done, 3)
+
+    def test_a_pin_of_what_has_no_hash_to_hold_it_against_is_refused(self):
+        pin = "h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+        self.assert_refused(self.run_cli("run", "--pin", pin, self.file("main.go", HELLO)), 120, "main.go", pin,
+                            "module@version")
 
     def test_a_missing_go_sum_is_4(self):
         module = self.module(self.IMPORTING, go_mod=self.REQUIRE)

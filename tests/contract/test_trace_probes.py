@@ -51,6 +51,14 @@ class Probes(TraceCase):
         self.assertIn("forged: an event for which the kernel saw no hook run (×2", self.done.err)
         self.assertEqual(trace.summary["without_effect"], 0)
 
+    def test_a_program_without_a_hook_runs_and_the_trace_says_so(self):
+        source = self.file("main.go", "package main\n\nfunc main() { println(1) }\n")
+        trace = self.traced(source, "std:exec", "--trace-probes", "require")
+        self.assertEqual([(w["name"], w["present"]) for w in trace.summary["witnesses"]],
+                         [("seccomp", True), ("uprobe", False), ("tracepoint", True)])
+        self.assertEqual(trace.summary["witnesses"][1]["why"], "the program has no hook that writes events")
+        self.assertIn("no uprobe: the program has no hook that writes events", self.done.err)
+
     def test_control_without_the_probe_the_same_events_pass(self):
         trace = self.probed(FORGED, "os", "syscall", flags=("--trace-probes", "off"))
         self.assertEqual(trace.forgeries(), {})

@@ -134,6 +134,16 @@ class Shown(TraceCase):
         untouched = [line for line in PROGRAM.split("\n") if line and "ratio(a" not in line and line != "package main"]
         self.assertEqual([line for line in untouched if line not in shown.split("\n")], [])
 
+    def test_show_source_of_the_program_goes_by_main_and_of_no_package_says_so(self):
+        rules_file = self.rules_file(rules(rule("r", "main.ratio", "record")))
+        self.file("program/go.mod", "module example.test/program\n\ngo 1.25\n")
+        source = os.path.dirname(self.file("program/main.go", PROGRAM))
+        for name in ("main", "example.test/program"):
+            self.assertIn("Enter(", self.trace_command("show-source", rules_file, name, source).out.decode())
+        done = self.run_cli("trace", "show-source", rules_file, "example.test/none", source)
+        self.assertEqual(done.status, 125)
+        self.assertIn("trace: no package 'example.test/none' with Go files", done.err)
+
     def test_list_functions_says_what_can_be_hooked_and_why_not(self):
         said = self.trace_command("list-functions", "main.*", self.file("main.go", PROGRAM)).out.decode()
         lines = {line.split("\t")[0]: line.split("\t") for line in said.splitlines()}

@@ -10,7 +10,7 @@ from harness import CLI, TOP, Case, stream  # noqa: E402
 PROVERB = b"Don't communicate by sharing memory, share memory by communicating.\n"
 TAKEN = b"cannot start a process: operation not permitted\n" * 2 + b"still one process\n"
 REFUSED = b"".join(b"%s: socket: operation not permitted\n" % k for k in (b"tcp", b"udp", b"unix")) + b"no way out\n"
-PLACES = (b"08:00 EDT America/New_York\n17:30 IST Asia/Kolkata\n"
+PLACES = (b"08:00 EDT America/New_York\n17:30 IST Asia/Kolkata\n%s local\n"
           b"user sandbox, uid 1000, home /tmp, host sandbox, working in /work\nno /proc\nno shell\n"
           b'PATH="" TMPDIR="/tmp"\n')
 OPENS = b"config: absent\nsecret: %s\nshadow: refused or absent\n"
@@ -26,7 +26,8 @@ ROWS = [
     ("loopback-http", ["--net", "loopback"], [], b"", 0, "ok",
      b"200 OK: served inside the sandbox\noutside: no connection\n", r"^$"),
     ("loopback-http", [], [], b"", 1, "runtime_error", None, r"(?s)"),
-    ("time-zones-and-users", [], [], b"", 0, "ok", PLACES, r"^$"),
+    ("time-zones-and-users", [], [], b"", 0, "ok", PLACES % b"12:00 UTC", r"^$"),
+    ("time-zones-and-users", ["--env", "TZ=Asia/Tokyo"], [], b"", 0, "ok", PLACES % b"21:00 JST", r"^$"),
     ("panics", [], [], b"", 2, "runtime_error", b"2\n3\n5\n7\n",
      r"panic: runtime error: index out of range \[4\] with length 4[\s\S]*main\.go:15[\s\S]*\nsandbox-run: "),
     ("deadlocks", [], [], b"", 2, "runtime_error", b"waiting\n", r"fatal error: all goroutines are asleep - deadlock!"),
