@@ -115,6 +115,14 @@ Status add_clean_packages(const StdCache& std_library, BuildPaths& paths) {
   return {};
 }
 
+// "rules.yaml:3: rule a: …", as the rewriter says of a rule whose words the compiler does not take.
+std::optional<std::string> refused_rule(std::string_view messages, const std::string& rules_file) {
+  std::istringstream lines{std::string(messages)};
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with(rules_file + ":")) return line;
+  return std::nullopt;
+}
+
 Status fill(const HookInput& input, const StdCache& std_library, const hooks::HookPlan& plan,
             const std::string& temporary) {
   const Limits limits = std_limits();
@@ -137,9 +145,11 @@ Status fill(const HookInput& input, const StdCache& std_library, const hooks::Ho
   TRY(launch::Facts facts,
       run_go(input.host, build_plan(paths, limits, id, std::time(nullptr)), input.toolchain,
              std_list_command(limits, processors(), flags, plan.dependencies), -1, input.cancel_fd));
-  if (!succeeded(facts))
+  if (!succeeded(facts)) {
+    if (auto refused = refused_rule(facts.stderr_stream.captured, input.hooks.rules_file)) return input_error(*refused);
     return host_error(fmt::format("cannot compile the standard library of {} with the hooks of {}: {}",
                                   input.toolchain.version, input.hooks.rules_file, describe_end(facts)));
+  }
   TRY_STATUS(move_cache(cache, temporary + "/cache"));
   TRY(auto files, read_packages(facts.stdout_stream.captured));
   return write_packages(std::move(files), temporary);

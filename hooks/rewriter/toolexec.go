@@ -271,10 +271,19 @@ func run(tool string, args []string) ([]byte, error) {
 func firstError(output []byte, err error) string {
 	for _, line := range strings.Split(string(output), "\n") {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-			return line
+			return withoutDirectory(line)
 		}
 	}
 	return err.Error()
+}
+
+// withoutDirectory: the compiler was given copies, and where those were is nobody's affair.
+func withoutDirectory(message string) string {
+	file, rest, ok := strings.Cut(message, ":")
+	if !ok {
+		return message
+	}
+	return filepath.Base(file) + ":" + rest
 }
 
 // compiledPackage reads the package that a compiler's command line speaks of.

@@ -3,7 +3,7 @@ that show what rules come to."""
 import os
 
 from harness import go
-from tracing import TraceCase, line_of, rule, rules
+from tracing import SUITE_LIMITS, TraceCase, line_of, rule, rules
 
 PROGRAM = '''package main
 
@@ -93,6 +93,14 @@ class Refused(TraceCase):
             with self.subTest(text):
                 said = self.refusal(text, 121)
                 self.assertIn("rules.yaml:3: ", said)
+                self.assertNotIn("WORK", said)
+
+    def test_results_that_do_not_fit_a_standard_librarys_function_are_the_rules_mistake(self):
+        done = self.run_cli("run", "--trace", self.rules_file(rules(
+            rule("give", "os.Getwd", '{abort: {results: ["1", "2"]}}'))), *SUITE_LIMITS,
+                            self.program("os.Getwd()", "os"), timeout=400)
+        self.assert_status(done, 121)
+        self.assertRegex(done.err, r"rules.yaml:3: rule give: getwd.go:\d+:\d+: cannot use 1 ")
 
     def test_control_the_same_program_with_rules_that_fit_runs(self):
         trace = self.traced(self.file("main.go", PROGRAM), rules(rule("r", "main.ratio", "record"),
