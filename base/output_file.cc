@@ -54,6 +54,20 @@ Status check_open_output(const std::string& path) {
   return input_error(errno, "cannot write " + path);
 }
 
+Status check_output_directory(const std::string& path) {
+  std::string there = path;
+  struct stat info {};
+  while (::stat(there.c_str(), &info) != 0) {
+    if (errno != ENOENT) return input_error(errno, fmt::format("cannot write into {}", path));
+    const std::string above = parent_of(there);
+    if (above == there) break;
+    there = above;
+  }
+  if (!S_ISDIR(info.st_mode)) return input_error(ENOTDIR, fmt::format("cannot write into {}: {}", path, there));
+  if (::access(there.c_str(), W_OK | X_OK) == 0) return {};
+  return input_error(errno, fmt::format("cannot write into {}: directory {}", path, there));
+}
+
 Status check_output(const std::string& path) {
   return is_replaceable(path) ? check_directory(path) : check_open_output(path);
 }

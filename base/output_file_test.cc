@@ -84,6 +84,17 @@ TEST_F(OutputFile, WhatIsWrittenPieceByPieceIsWrittenOverAndNeverWaitsForAReader
   EXPECT_EQ(nowhere.error().sys_errno, ENOENT);
 }
 
+TEST_F(OutputFile, ADirectoryIsFitForFilesIfItOrWhatItWouldBeMadeInIs) {
+  EXPECT_OK(check_output_directory(temporary_.path()));
+  EXPECT_OK(check_output_directory(temporary_.path() + "/made/later"));
+  ASSERT_OK(write_output(path_, "a file"));
+  for (const std::string& directory : {path_, path_ + "/below", std::string("/dev/null")}) {
+    const Status refused = check_output_directory(directory);
+    ASSERT_FALSE(refused) << directory;
+    EXPECT_EQ(refused.error().sys_errno, ENOTDIR) << directory;
+  }
+}
+
 TEST_F(OutputFile, TheCallersUmaskHoldsForOutputAnd022ForTheRest) {
   const mode_t before = ::umask(0077);
   take_callers_umask();

@@ -73,6 +73,10 @@ void forget_regular_file(const std::string& path) {
 // What a run that may take its time is to be written to afterwards must be writable now.
 Status check_exports(const Options& options) {
   TRY_STATUS(check_report_file(options));
+  for (const runner::Collect& wanted : options.request.collect) {
+    const Status good = check_output_directory(wanted.directory);
+    if (!good) return input_error("--out: " + good.error().what);
+  }
   if (!options.request.trace && options.request.trace_probes != runner::TraceProbes::automatic)
     return input_error("--trace-probes: nothing is traced; say what, for example --trace std:files");
   for (const auto& [flag, path] :

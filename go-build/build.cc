@@ -117,19 +117,21 @@ Result<OutputFile> make_output_file(const std::string& directory) {
 }
 
 // REQUIRES: everything of the build is dead, so nobody writes to it any more.
-Result<std::variant<SealedProgram, BuildFailure>> collect(const OutputFile& file, const Limits& limits) {
+Result<std::variant<SealedProgram, BuildFailure>> collect(const OutputFile& file, const Request& request,
+                                                          const std::string& package) {
   struct stat info {};
   if (::fstat(file.fd.get(), &info) != 0) return host_error(errno, "cannot examine the built program");
   if (info.st_size == 0)
     return std::variant<SealedProgram, BuildFailure>(refusal(
-        BuildCode::GB004,
-        "nothing was linked: the package has no program in it (or no _test.go files, where its tests are asked for)"));
+        BuildCode::GB004, request.test_binary
+                              ? fmt::format("package {} has no tests: there are no _test.go files in it", package)
+                              : "nothing was linked: the package has no program in it"));
   char start[8] = {};
   if (::pread(file.fd.get(), start, sizeof start, 0) < 0) return host_error(errno, "cannot read the built program");
   if (std::string_view(start, sizeof start) == "!<arch>\n")
     return std::variant<SealedProgram, BuildFailure>(
         refusal(BuildCode::GB004, "the package is not a program: its package clause does not say main"));
-  auto sealed = seal_program(file.fd.get(), limits.output);
+  auto sealed = seal_program(file.fd.get(), request.limits.output);
   if (!sealed) {
     if (sealed.error().sys_errno != EFBIG) return std::move(sealed).error();
     auto failure = refusal(BuildCode::GB005, sealed.error().what);
@@ -333,7 +335,7 @@ class Build {
       if (outcome.failure.limit == BuildFailure::Limit::output) TRY_STATUS(require_room_for(output));
       return std::optional<SealedProgram>();
     }
-    TRY(auto collected, collect(output, request_.limits));
+    TRY(auto collected, collect(output, request_, submission_.package));
     if (auto* sealed = std::get_if<SealedProgram>(&collected)) return std::optional<SealedProgram>(std::move(*sealed));
     outcome.failure = std::move(std::get<BuildFailure>(collected));
     return std::optional<SealedProgram>();

@@ -137,6 +137,17 @@ class BeforeTheCompiler(Case):
         self.assertEqual(self.run_cli("run", module).out, b"hello\n")
         self.assertFalse(os.path.exists(self.dir + "/owned"))
 
+    def test_a_package_without_tests_is_named(self):
+        done = self.run_cli("test", self.module({"a.go": "package a\n"}))
+        self.assert_status(done, 121)
+        self.assertIn("has no tests", done.err)
+
+    def test_a_place_for_output_that_is_none_is_refused_before_the_run(self):
+        done = self.run_cli("run", "--out", "*=/dev/null", self.program('fmt.Println("it ran")', "fmt"))
+        self.assert_status(done, 125)
+        self.assertEqual(done.out, b"")
+        self.assertIn("--out: cannot write into /dev/null", done.err)
+
     def test_100_mb_of_compiler_output_is_capped(self):
         lines = "".join("\tundefined%06d.x()\n" % i for i in range(60000))
         source = self.file("main.go", "package main\n\nfunc main() {\n//line /etc/passwd:1\n%s}\n" % lines)
