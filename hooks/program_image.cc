@@ -107,7 +107,8 @@ std::optional<ProgramImage::Symbol> ProgramImage::symbol(std::size_t i) const {
   // A name's end is sought within the bound of any name that matters: hostile tables would make this quadratic.
   std::string_view name = names_.substr(entry.st_name, kMaxName);
   name = name.substr(0, name.find('\0'));
-  return Symbol{name, entry.st_value, entry.st_size, ELF64_ST_TYPE(entry.st_info) == STT_FUNC};
+  return Symbol{name, entry.st_value, entry.st_size, ELF64_ST_TYPE(entry.st_info) == STT_FUNC,
+                ELF64_ST_BIND(entry.st_info) == STB_GLOBAL};
 }
 
 }  // namespace sandbox_run::hooks

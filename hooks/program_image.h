@@ -21,6 +21,7 @@ class ProgramImage {
     std::uint64_t address = 0;
     std::uint64_t size = 0;
     bool function = false;
+    bool global = false;  // one of its name in the program: the linker refuses another; else many may have it
   };
   static constexpr std::size_t kMaxName = 4096;
 

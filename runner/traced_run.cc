@@ -72,15 +72,21 @@ Result<std::optional<Probe>> TracedRun::attached(const std::string& name, Result
   return std::optional<Probe>(std::move(probe).value());
 }
 
+Result<std::optional<hooks::HookProbe>> TracedRun::hook_probe_in(pid_t program, int executable) {
+  TRY(const auto place, hooks::HookProbe::place(image_));
+  if (place) return attached("uprobe", hooks::HookProbe::attach(program, executable, *place));
+  // Required or not: there is nothing that it could see.
+  witnesses_.push_back({"uprobe", false, "no hook is in the program: nothing in it reaches what the rules hook"});
+  return std::optional<hooks::HookProbe>();
+}
+
 Status TracedRun::about_to_start(pid_t program, int executable) {
   if (probes_ == TraceProbes::off) {
     for (const char* name : {"uprobe", "tracepoint"}) witnesses_.push_back({name, false, "--trace-probes off"});
     collector_->begin(std::nullopt, std::nullopt);
     return {};
   }
-  const auto place = hooks::HookProbe::place(image_);
-  if (!place) return self_error("the hook runtime in the program has no place for the kernel's probe");
-  TRY(auto hook_probe, attached("uprobe", hooks::HookProbe::attach(program, executable, *place)));
+  TRY(auto hook_probe, hook_probe_in(program, executable));
   TRY(auto call_probe, attached("tracepoint", hooks::CallProbe::attach(program)));
   collector_->begin(std::move(hook_probe), std::move(call_probe));
   return {};

@@ -27,7 +27,8 @@ class TracedRun final : public launch::RunObserver {
                                                   const std::string& control_socket, TraceProbes probes);
 
   void give_descriptors(launch::Program& program) const;
-  // Fails with: Fault::host where probes are required and cannot be had.
+  // Fails with: Fault::host where probes are required and cannot be had; Fault::input where the program has tampered
+  // with the hook runtime.
   Status about_to_start(pid_t program, int executable) override;
   void handed_over(const launch::HandedOverCall& call) override;
   // Everything of the run is dead.
@@ -36,6 +37,7 @@ class TracedRun final : public launch::RunObserver {
  private:
   TracedRun(hooks::ProgramImage image, std::unique_ptr<hooks::Collector> collector, TraceProbes probes)
       : image_(std::move(image)), collector_(std::move(collector)), probes_(probes) {}
+  Result<std::optional<hooks::HookProbe>> hook_probe_in(pid_t program, int executable);
   // The probe; nothing, and a witness that says why, where it may be missing.
   template <class Probe>
   Result<std::optional<Probe>> attached(const std::string& name, Result<Probe> probe);

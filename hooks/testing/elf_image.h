@@ -23,10 +23,11 @@ class ElfImage {
   }
   GoString text(const std::string& bytes) { return {add(bytes), bytes.size()}; }
 
-  void symbol(const std::string& name, std::uint64_t address, std::uint64_t size, unsigned type) {
+  void symbol(const std::string& name, std::uint64_t address, std::uint64_t size, unsigned type,
+              unsigned binding = STB_GLOBAL) {
     Elf64_Sym symbol{};
     symbol.st_name = static_cast<Elf64_Word>(names_.size());
-    symbol.st_info = ELF64_ST_INFO(STB_LOCAL, type);
+    symbol.st_info = ELF64_ST_INFO(binding, type);
     symbol.st_shndx = 1;
     symbol.st_value = address;
     symbol.st_size = size;

@@ -1,6 +1,6 @@
 """What the kernel's own probes add to a trace: hooks that ran, and every system call that began."""
 from test_trace_hostile import ASSEMBLY, Hostile
-from tracing import SUITE_LIMITS, TraceCase
+from tracing import SUITE_LIMITS, TraceCase, rule, rules
 
 FORGED = '''
 	os.Open("/genuine")
@@ -99,6 +99,13 @@ class Probes(TraceCase):
 	*word(0xC0) = 0''', "os")
         self.assertEqual(trace.summary["dropped"], 0)
         self.assertGreaterEqual(trace.summary["hits"]["unclaimed"], 100)
+
+    def test_a_program_without_any_hook_runs_all_the_same(self):
+        module = self.module({"main.go": "package main\n\nfunc unused(a int) int { return a }\n\nfunc main() {}\n"})
+        done = self.run_cli("run", "--trace", self.rules_file(rules(rule("never", "main.unused", "record"))), "--trace-probes",
+                            "require", *SUITE_LIMITS, module, timeout=300)
+        self.assert_status(done, 0)
+        self.assertIn("no uprobe: no hook is in the program", done.err)
 
     def test_the_flag_is_about_traces_and_knows_three_words(self):
         done = self.run_cli("run", "--trace", "std:files", "--trace-probes", "some", *SUITE_LIMITS, self.dir)
