@@ -29,7 +29,7 @@ CallMaker maker_of(const CallCount& calls, const Sites& sites) {
     return std::binary_search(returns.begin(), returns.end(), calls.instruction_pointer);
   };
   if (among(sites.system_call_returns)) return CallMaker::program;
-  if (among(sites.runtime_call_returns)) return CallMaker::runtime;
+  if (sites.is_runtime_call(calls.number, calls.instruction_pointer)) return CallMaker::runtime;
   if (among(sites.hook_call_returns)) return CallMaker::hooks;
   return is_kernels(calls) ? CallMaker::kernel : CallMaker::own;
 }

@@ -9,7 +9,7 @@ namespace {
 Sites go_program() {
   Sites sites;
   sites.system_call_returns = {0x401000, 0x402000};
-  sites.runtime_call_returns = {0x403000};
+  sites.runtime_calls = {{0x403000, SYS_futex}};
   sites.hook_call_returns = {0x404000};
   return sites;
 }
@@ -24,6 +24,7 @@ TEST(BegunCalls, AreTheirsWhoseInstructionItIs) {
   EXPECT_EQ(maker(SYS_futex, 0x403000), CallMaker::runtime);
   EXPECT_EQ(maker(SYS_mmap, 0x404000), CallMaker::hooks);
   EXPECT_EQ(maker(SYS_write, 0x402001), CallMaker::own);
+  EXPECT_EQ(maker(SYS_write, 0x403000), CallMaker::own) << "the runtime's instruction, for another call";
 }
 
 TEST(BegunCalls, OfTheVdsoAreTheKernelsAndNoOthersFromThere) {

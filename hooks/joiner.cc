@@ -358,14 +358,14 @@ JoinVerdict Joiner::judge(const WitnessedCall& call, Witnessed& record) {
   const auto made_in = [&](const std::vector<std::uint64_t>& returns) {
     return std::binary_search(returns.begin(), returns.end(), call.instruction_pointer);
   };
-  const bool by_runtime = made_in(sites_.runtime_call_returns);
+  const bool by_runtime = sites_.is_runtime_call(call.number, call.instruction_pointer);
   const bool runtime_path = call.path && is_runtime_path(*call.path);
   if (by_runtime && (!path_argument(call.number) || !call.path || runtime_path)) {
     record.why = "the Go runtime made it by a function of its own";
     return JoinVerdict::runtime;
   }
   if (!by_runtime && !sites_.system_call_returns.empty() && !made_in(sites_.system_call_returns)) {
-    record.why = fmt::format("the instruction before 0x{:x} is not in a function of Go's that makes system calls",
+    record.why = fmt::format("the instruction before 0x{:x} is not one of Go's for this call",
                              call.instruction_pointer);
     return JoinVerdict::unexplained;
   }

@@ -59,7 +59,7 @@ Sites test_sites() {
   add(kCountSite, 3, SiteKind::function, kSiteCountOnly, "main.f", "");
   add(kMakeSite, 4, SiteKind::function, kSiteHasExit, "os.MkdirAll", "path");
   sites.system_call_returns = {kGoReturn};
-  sites.runtime_call_returns = {kRuntimeReturn};
+  sites.runtime_calls = {{kRuntimeReturn, SYS_openat}};
   return sites;
 }
 

@@ -1,6 +1,7 @@
 // Sites: the hooks that are in a binary, and where in it system calls are made, read from its symbol table.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -33,9 +34,18 @@ struct Sites {
   std::vector<Site> sites;  // by address
   // The address after each SYSCALL instruction in the functions of the runtime and of package syscall that exist to
   // make system calls. A call from elsewhere was made by code that brought its own instruction. Sorted.
-  std::vector<std::uint64_t> system_call_returns;   // internal/runtime/syscall, syscall: whatever the program asks for
-  std::vector<std::uint64_t> runtime_call_returns;  // package runtime: for its own needs
-  std::vector<std::uint64_t> hook_call_returns;     // the hook runtime: at its start
+  std::vector<std::uint64_t> system_call_returns;  // internal/runtime/syscall, syscall: whatever the program asks for
+  std::vector<std::uint64_t> hook_call_returns;    // the hook runtime: at its start
+  // Package runtime, for its own needs: each instruction is there for one call, which is loaded right before it. With
+  // another number, somebody jumped to it.
+  struct RuntimeCall {
+    std::uint64_t returns_to = 0;
+    std::int64_t number = 0;
+    auto operator<=>(const RuntimeCall&) const = default;
+  };
+  std::vector<RuntimeCall> runtime_calls;  // sorted
+
+  bool is_runtime_call(std::int64_t number, std::uint64_t instruction_pointer) const;
 
   // nullptr: the address is no site's.
   const Site* find(std::uint64_t address) const;

@@ -1,6 +1,7 @@
 #include "hooks/sites.h"
 
 #include <gmock/gmock.h>
+#include <sys/syscall.h>
 
 #include "base/testing.h"
 #include "hooks/testing/elf_image.h"
@@ -16,9 +17,18 @@ ElfImage image() {
   image.site("os.sandboxSite_0", 3);
   const std::string code = "\x48\x31\xc0\x0f\x05\xc3";
   image.symbol("internal/runtime/syscall/linux.Syscall6", image.add(code), code.size(), STT_FUNC);
-  image.symbol("runtime.open.abi0", image.add(code), code.size(), STT_FUNC);
   image.symbol("main.raw.abi0", image.add(code), code.size(), STT_FUNC);
   return image;
+}
+
+// A function that loads a call's number, and makes the call. Returns where the call returns to.
+std::uint64_t add_caller(ElfImage& image, const std::string& name, std::int32_t number, unsigned binding = STB_GLOBAL) {
+  std::string code = "\xb8" + std::string(reinterpret_cast<const char*>(&number), sizeof number) + "\x0f\x05";
+  const std::size_t returns_to = code.size();
+  code += "\xc3";
+  const std::uint64_t address = image.add(code);
+  image.symbol(name, address, code.size(), STT_FUNC, binding);
+  return address + returns_to;
 }
 
 Result<Sites> sites_of(std::string_view file) {
@@ -45,9 +55,33 @@ TEST(Sites, AreReadWithTheirNames) {
 }
 
 TEST(Sites, SystemCallsAreWhereGoMakesThem) {
-  ASSERT_OK_AND_ASSIGN(Sites sites, sites_of(image().bytes()));
+  ElfImage elf = image();
+  const std::uint64_t open = add_caller(elf, "runtime.open.abi0", SYS_openat);
+  const std::string quad("\x48\xc7\xc0\x0b\x00\x00\x00\x0f\x05", 9);  // MOVQ $SYS_munmap, AX
+  const std::uint64_t unmap = elf.add(quad);
+  elf.symbol("runtime.sysMunmap.abi0", unmap, quad.size(), STT_FUNC);
+  ASSERT_OK_AND_ASSIGN(Sites sites, sites_of(elf.bytes()));
   EXPECT_EQ(sites.system_call_returns.size(), 1u);
-  EXPECT_EQ(sites.runtime_call_returns.size(), 1u);
+  EXPECT_EQ(sites.runtime_calls.size(), 2u);
+  EXPECT_TRUE(sites.is_runtime_call(SYS_openat, open));
+  EXPECT_TRUE(sites.is_runtime_call(SYS_munmap, unmap + quad.size()));
+  EXPECT_FALSE(sites.is_runtime_call(SYS_connect, open)) << "somebody jumped there";
+}
+
+TEST(Sites, AFunctionOfAnAssemblyFileIsNotGosByItsName) {
+  ElfImage elf = image();
+  const std::string code = "\x48\x31\xc0\x0f\x05\xc3";
+  for (const char* name : {"internal/runtime/syscallx.Syscall6", "internal/runtime/syscall/linux.mySyscall6"})
+    elf.symbol(name, elf.add(code), code.size(), STT_FUNC);
+  for (const char* name : {"internal/runtime/syscall/linux.Syscall6", "internal/sandboxhook.systemCall"})
+    elf.symbol(name, elf.add(code), code.size(), STT_FUNC, STB_LOCAL);
+  add_caller(elf, "runtime.open", SYS_openat, STB_LOCAL);
+  add_caller(elf, "runtime.connect.abi0", SYS_connect);                  // there for Android
+  elf.symbol("runtime.checkfds", elf.add(code), code.size(), STT_FUNC);  // no number: these bytes are something else
+  ASSERT_OK_AND_ASSIGN(Sites sites, sites_of(elf.bytes()));
+  EXPECT_EQ(sites.system_call_returns.size(), 1u);
+  EXPECT_TRUE(sites.hook_call_returns.empty());
+  EXPECT_TRUE(sites.runtime_calls.empty());
 }
 
 TEST(Sites, AProgramsOwnVariableOfThatNameIsNoSite) {
