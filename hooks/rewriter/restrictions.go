@@ -16,8 +16,8 @@ import (
 //     where the stack cannot grow. There Go's own source calls only functions so small that they are inlined, so those
 //     that call nothing themselves are the ones to leave alone.
 
-// instructions are functions whose direct calls the compiler turns into instructions of amd64, with or without the
-// function's body: a hook there would see calls through function values alone. The source does not say which; the compiler does
+// instructions are functions whose direct calls the compiler turns into instructions of amd64, body or no body: a hook
+// there would see calls through function values alone. The source does not say which they are; the compiler does
 // (cmd/compile/internal/ssagen/intrinsics.go). What is left alone anyway is not repeated here.
 var instructions = map[string]map[string]bool{
 	"math":                         {"sqrt": true, "Floor": true, "Ceil": true, "Trunc": true, "RoundToEven": true, "FMA": true},
