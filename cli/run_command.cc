@@ -42,6 +42,9 @@ Result<OpenedStreams> open_streams(const Options& options) {
   } else if (options.standard_input != "none" && !options.dry_run) {
     auto file = open_path(options.standard_input, O_RDONLY);
     if (!file) return input_error("--stdin: " + file.error().what);
+    struct stat info {};
+    if (::fstat(file->get(), &info) == 0 && S_ISDIR(info.st_mode))
+      return input_error(EISDIR, fmt::format("--stdin: {} cannot be read", options.standard_input));
     if (options.request.repeat > 1 && ::lseek(file->get(), 0, SEEK_SET) != 0)
       return input_error(errno, fmt::format("--stdin: {} cannot be read again from its start, as --repeat {} asks for",
                                             options.standard_input, options.request.repeat));

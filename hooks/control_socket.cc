@@ -29,7 +29,9 @@ Result<sockaddr_un> address_of(const std::string& path) {
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path)
     return input_error(
-        fmt::format("'{}' is too long for a socket's path: {} bytes are the most", path, sizeof address.sun_path - 1));
+        fmt::format("'{}' is too long for a socket's path: {} bytes are the most; set SANDBOX_RUN_STATE to a "
+                    "directory with a shorter one",
+                    path, sizeof address.sun_path - 1));
   std::memcpy(address.sun_path, path.data(), path.size());
   return address;
 }

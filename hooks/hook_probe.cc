@@ -20,6 +20,8 @@ using namespace bpf;
 // on another instruction.
 constexpr std::string_view kNop("\x0f\x1f\x44\x00\x00", 5);
 constexpr std::string_view kFunction = "internal/sandboxhook.ran";
+// All of the function: its arguments to the registers, the NOP, RET.
+constexpr std::string_view kCode("\x48\x8b\x44\x24\x08\x48\x8b\x5c\x24\x10\x0f\x1f\x44\x00\x00\xc3", 16);
 
 // Offsets in struct pt_regs of x86-64, <asm/ptrace.h>.
 constexpr std::int16_t kRbx = 5 * 8, kRax = 10 * 8;
@@ -77,19 +79,21 @@ Result<std::uint32_t> uprobe_type() {
 }  // namespace
 
 Result<std::optional<std::uint64_t>> HookProbe::place(const ProgramImage& image) {
+  bool named = false;
   for (std::size_t i = 0; i < image.symbols(); ++i) {
     const auto symbol = image.symbol(i);
     if (!symbol || !symbol->function || symbol->local) continue;
     std::string_view name = symbol->name;
     if (name.ends_with(".abi0")) name.remove_suffix(5);
     if (name != kFunction) continue;
-    const auto code = image.loaded(symbol->address, symbol->size);
-    const std::size_t nop = code ? code->find(kNop) : std::string_view::npos;
-    if (nop == std::string_view::npos)
-      return self_error("the hook runtime in the program has no place for the kernel's probe");
-    return image.file_offset(symbol->address + nop);
+    named = true;  // perhaps a wrapper of the compiler's, through which Go calls it
+    if (image.loaded(symbol->address, symbol->size) == kCode)
+      return image.file_offset(symbol->address + kCode.find(kNop));
   }
-  return std::optional<std::uint64_t>();
+  if (!named) return std::optional<std::uint64_t>();
+  return input_error(
+      "the program has a function of its own in place of internal/sandboxhook.ran, by which the kernel sees hooks run: "
+      "remove it, or run without --trace");
 }
 
 Result<HookProbe> HookProbe::attach(pid_t program, int executable, std::uint64_t place) {

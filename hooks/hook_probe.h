@@ -26,8 +26,8 @@ static_assert(sizeof(HookHit) == 32);
 
 class HookProbe {
  public:
-  // Where in the executable's file the probe belongs; nothing where no hook that writes events was linked in. Fails
-  // with: Fault::self where the hook runtime has no such instruction.
+  // Where in the executable's file the probe belongs; nothing where the hook runtime was not linked, for want of hooks.
+  // Fails with: Fault::input where the function is there and is not ours: assembly can put another in its place.
   static Result<std::optional<std::uint64_t>> place(const ProgramImage& image);
 
   // From now on, in all threads of `program`, also in what it executes next. `executable` is the file, `place` an

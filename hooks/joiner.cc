@@ -374,8 +374,8 @@ JoinVerdict Joiner::judge(const WitnessedCall& call, Witnessed& record) {
     return JoinVerdict::unexplained;
   }
   if (!by_runtime && !sites_.system_call_returns.empty() && !made_in(sites_.system_call_returns)) {
-    record.why = fmt::format("the instruction before 0x{:x} is not in a function of Go's that makes system calls",
-                             call.instruction_pointer);
+    record.why =
+        fmt::format("the instruction before 0x{:x} is not one of Go's for this call", call.instruction_pointer);
     return JoinVerdict::unexplained;
   }
   Frame* contradicting = nullptr;

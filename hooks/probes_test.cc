@@ -13,6 +13,7 @@
 #include "hooks/call_probe.h"
 #include "hooks/clock.h"
 #include "hooks/hook_probe.h"
+#include "hooks/testing/elf_image.h"
 
 // As the hook runtime has it: two words in two registers, then the place of the probe.
 extern "C" void probes_test_ran(std::uint64_t site, std::uint64_t event);
@@ -34,6 +35,37 @@ probes_test_nop:
 
 namespace sandbox_run::hooks {
 namespace {
+
+// runtime/system_amd64.s, ran, as Go's assembler makes it.
+const std::string kRan("\x48\x8b\x44\x24\x08\x48\x8b\x5c\x24\x10\x0f\x1f\x44\x00\x00\xc3", 16);
+
+Result<std::optional<std::uint64_t>> place_in(const ElfImage& elf) {
+  const std::string bytes = elf.bytes();
+  TRY(const ProgramImage image, ProgramImage::of(bytes));
+  return HookProbe::place(image);
+}
+
+TEST(HookProbePlace, IsTheHookRuntimesInstructionAndNobodyElses) {
+  ElfImage elf;
+  elf.symbol("internal/sandboxhook.ran", elf.add(kRan), kRan.size(), STT_FUNC, STB_LOCAL);  // of some assembly file
+  const std::uint64_t address = elf.add(kRan);
+  elf.symbol("internal/sandboxhook.ran.abi0", address, kRan.size(), STT_FUNC);
+  const std::string wrapper = "\xcc\xc3";
+  elf.symbol("internal/sandboxhook.ran", elf.add(wrapper), wrapper.size(), STT_FUNC);
+  ASSERT_OK_AND_ASSIGN(const auto place, place_in(elf));
+  EXPECT_EQ(place, address - ElfImage::kBase + 10);
+}
+
+TEST(HookProbePlace, IsNoneWithoutHooksAndAnErrorWhereTheFunctionWasReplaced) {
+  ElfImage elf;
+  ASSERT_OK_AND_ASSIGN(const auto none, place_in(elf));
+  EXPECT_EQ(none, std::nullopt);
+  const std::string other = "\xc3";
+  elf.symbol("internal/sandboxhook.ran.abi0", elf.add(other), other.size(), STT_FUNC);
+  const auto place = place_in(elf);
+  ASSERT_FALSE(place);
+  EXPECT_EQ(place.error().fault, Fault::input);
+}
 
 class Probes : public testing::Test {
  protected:

@@ -1,10 +1,13 @@
 // Source of the structures: layout.h; of the functions that hold SYSCALL instructions:
-// Go's src/internal/runtime/syscall (linux/ since 1.26), src/syscall/asm_linux_amd64.s, src/runtime/sys_linux_amd64.s.
+// Go's src/internal/runtime/syscall (linux/ since 1.26), src/syscall/asm_linux_amd64.s, src/runtime/sys_linux_amd64.s
+// and time_linux_amd64.s.
 #include "hooks/sites.h"
 
 #include <fmt/format.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <optional>
 
@@ -16,6 +19,9 @@ namespace {
 constexpr std::uint64_t kMaxString = 4096;
 constexpr std::uint64_t kMaxFunctionSize = 1024;  // of one that makes system calls: they are a dozen instructions
 constexpr std::size_t kMaxReturns = 1 << 16;
+
+// Package runtime has functions for these too, on Android: only somebody else's code can bring them into a program.
+constexpr std::array kNeverOnLinux = {SYS_connect, SYS_socket, SYS_faccessat};
 
 class Reader {
  public:
@@ -103,7 +109,8 @@ class Reader {
                          name == "internal/runtime/syscall/linux.Syscall6" || name == "syscall.rawVforkSyscall" ||
                          name == "syscall.rawSyscallNoError";
     const bool hooks = name == "internal/sandboxhook.systemCall";
-    const bool runtime = name.starts_with("runtime.") && name.find('/') == std::string_view::npos;
+    const bool runtime =
+        name == "time.now" || (name.starts_with("runtime.") && name.find('/') == std::string_view::npos);
     if (!general && !hooks && !runtime) return;
     auto code = image_.loaded(symbol.address, symbol.size);
     if (!code || code->size() > kMaxFunctionSize) return;
@@ -125,8 +132,9 @@ class Reader {
     if (at < sizeof number) return std::nullopt;
     std::memcpy(&number, code.data() + at - sizeof number, sizeof number);
     const std::string_view before = code.substr(0, at - sizeof number);
-    if (before.ends_with("\xb8") || before.ends_with("\x48\xc7\xc0")) return number;
-    return std::nullopt;
+    if (!before.ends_with("\xb8") && !before.ends_with("\x48\xc7\xc0")) return std::nullopt;
+    if (std::find(kNeverOnLinux.begin(), kNeverOnLinux.end(), number) != kNeverOnLinux.end()) return std::nullopt;
+    return number;
   }
 
   // By the file it is from: the assembler lets any package define what is called runtime·something.

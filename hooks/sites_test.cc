@@ -26,6 +26,13 @@ ElfImage image() {
   return image;
 }
 
+// A function that loads a call's number, and makes the call.
+void add_caller(ElfImage& image, const std::string& name, std::int32_t number, unsigned binding = STB_GLOBAL) {
+  std::string code = "\xb8" + std::string(reinterpret_cast<const char*>(&number), sizeof number) + "\x0f\x05";
+  code += "\xc3";
+  image.symbol(name, image.add(code), code.size(), STT_FUNC, binding);
+}
+
 Result<Sites> sites_of(std::string_view file) {
   TRY(const ProgramImage image, ProgramImage::of(file));
   return read_sites(image);
@@ -67,6 +74,8 @@ TEST(Sites, AFunctionThatIsOnlyCalledLikeOneOfGosMakesNone) {
   // As the assembler names TEXT runtime·raw<>(SB) of any package.
   for (const char* name : {"runtime.raw", "internal/runtime/syscall.Syscall6", "internal/sandboxhook.systemCall"})
     elf.symbol(name, elf.add(code), code.size(), STT_FUNC, STB_LOCAL);
+  add_caller(elf, "runtime.open", SYS_openat, STB_LOCAL);
+  add_caller(elf, "runtime.connect.abi0", SYS_connect);  // there for Android
   ASSERT_OK_AND_ASSIGN(Sites sites, sites_of(elf.bytes()));
   EXPECT_EQ(sites.system_call_returns.size(), 1u);
   EXPECT_EQ(sites.runtime_calls.size(), 2u);

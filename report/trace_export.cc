@@ -337,9 +337,13 @@ void add_suspicious(const Trace& trace, std::size_t top, std::string& text) {
 void add_witnesses(const Trace& trace, std::size_t top, std::string& text) {
   for (const hooks::Witness& one : trace.witnesses)
     if (!one.present && one.name != "seccomp") text += fmt::format("no {}: {}\n", one.name, escape_line(one.why));
-  if (trace.hits)
+  if (trace.hits) {
     text += fmt::format("uprobe: {} ran{}\n", counted(trace.hits->counted, "hook"),
                         trace.hits->lost ? fmt::format(", of {} it had no room to say more", trace.hits->lost) : "");
+    if (trace.hits->unaccounted > 0)
+      text += fmt::format("no hook can be told for {}, which may be among those\n",
+                          counted(trace.hits->unaccounted, "event"));
+  }
   if (!trace.begun) return;
   text += fmt::format("tracepoint: {} began{}\n", counted(trace.begun->count(), "system call"),
                       trace.begun->lost ? fmt::format(", of {} it had no room to say more", trace.begun->lost) : "");

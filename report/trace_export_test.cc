@@ -183,7 +183,7 @@ TEST(TraceExport, TheSummarySaysWhatMattersAndDrivesNoTerminal) {
 TEST(TraceExport, WhatTheKernelItselfSawIsToldInEveryForm) {
   hooks::Trace trace = sample();
   trace.witnesses = {{"seccomp", true, ""}, {"uprobe", true, ""}, {"tracepoint", false, "it takes root\x1b[2J"}};
-  trace.hits = hooks::HookHits{.counted = 8, .lost = 1};
+  trace.hits = hooks::HookHits{.counted = 8, .lost = 1, .unaccounted = 3};
   trace.events[0].hit = hooks::EventHit{77, trace.start_ns + 5, trace.start_ns + 9};
   trace.begun = hooks::BegunCalls{{{"write", 1, 0x401000, 5, hooks::CallMaker::program, {}},
                                    {"", 999, 0x402000, 2, hooks::CallMaker::own, {{"main.raw\x1b", "raw.s", 3}}}},
@@ -204,6 +204,7 @@ TEST(TraceExport, WhatTheKernelItselfSawIsToldInEveryForm) {
   const std::string shown = trace_summary(trace);
   EXPECT_THAT(shown, HasSubstr("no tracepoint: it takes root"));
   EXPECT_THAT(shown, HasSubstr("uprobe: 8 hooks ran, of 1 it had no room"));
+  EXPECT_THAT(shown, HasSubstr("no hook can be told for 3 events"));
   EXPECT_THAT(shown, HasSubstr("tracepoint: 11 system calls began, of 4 it had no room"));
   EXPECT_THAT(shown, HasSubstr("2 system calls by instructions that are not Go's:"));
   EXPECT_THAT(shown, HasSubstr("call 999 ×2 at 0x402000 in main.raw"));

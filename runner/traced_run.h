@@ -27,7 +27,8 @@ class TracedRun final : public launch::RunObserver {
                                                   const std::string& control_socket, TraceProbes probes);
 
   void give_descriptors(launch::Program& program) const;
-  // Fails with: Fault::host where probes are required and cannot be had.
+  // Fails with: Fault::host where probes are required and cannot be had; Fault::input where the program has tampered
+  // with the hook runtime.
   Status about_to_start(pid_t program, int executable) override;
   void handed_over(const launch::HandedOverCall& call) override;
   // Everything of the run is dead.

@@ -16,6 +16,15 @@ import (
 //     where the stack cannot grow. There Go's own source calls only functions so small that they are inlined, so those
 //     that call nothing themselves are the ones to leave alone.
 
+// instructions are functions whose direct calls the compiler turns into instructions of amd64, body or no body: a hook
+// there would see calls through function values alone. The source does not say which they are; the compiler does
+// (cmd/compile/internal/ssagen/intrinsics.go). What is left alone anyway is not repeated here.
+var instructions = map[string]map[string]bool{
+	"math":                         {"sqrt": true, "Floor": true, "Ceil": true, "Trunc": true, "RoundToEven": true, "FMA": true},
+	"math/big":                     {"mulWW": true},
+	"crypto/internal/constanttime": {"Select": true, "boolToUint8": true},
+}
+
 // forbidding are the compiler directives (after "//go:") of functions that are left alone.
 var forbidding = map[string]bool{
 	"nosplit": true, "linkname": true, "noescape": true, "systemstack": true, "norace": true, "nocheckptr": true,
@@ -221,6 +230,8 @@ func (r *restrictions) reason(decl *ast.FuncDecl) string {
 		return r.methodReason(decl)
 	}
 	switch {
+	case instructions[r.p.importPath][name]:
+		return "the compiler makes its calls instructions"
 	case r.linknamed[name]:
 		return "directive //go:linkname"
 	case r.p.assembly[name]:

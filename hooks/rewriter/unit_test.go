@@ -3,6 +3,8 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -180,6 +182,48 @@ func TestRestrictionsAreFoundFromDirectives(t *testing.T) {
 	} {
 		if reasons[name] != want && !(strings.HasPrefix(want, "it is called by") && strings.HasPrefix(reasons[name], want[:15])) {
 			t.Errorf("%s: got %q, want %q", name, reasons[name], want)
+		}
+	}
+}
+
+// What the compiler knows of packages that may be hooked is in our list, or is not for amd64.
+func TestFunctionsThatBecomeInstructionsAreTheCompilers(t *testing.T) {
+	source, err := os.ReadFile(filepath.Join(runtime.GOROOT(), "src/cmd/compile/internal/ssagen/intrinsics.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed, err := goList("math/big", "sync/atomic", "crypto/subtle")
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtimeIs, hookable := runtimeDependencies(listed), map[string]bool{}
+	for _, l := range listed {
+		p, err := l.source()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, fn := range p.functions() {
+			hookable[fn.name] = hookability(fn, untouchable(l.ImportPath, runtimeIs)) == "hookable"
+		}
+	}
+	known := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?:add|addF|alias)\("([a-z/]+)", "(\w+)"`).FindAllStringSubmatch(string(source), -1) {
+		known[m[1]+"."+m[2]] = true
+	}
+	if !known["math.Floor"] || len(known) < 50 {
+		t.Fatalf("the compiler's list is not read: %d of it", len(known))
+	}
+	otherMachines := map[string]bool{"math.Abs": true, "math.Copysign": true, "math.Round": true}
+	for name := range known {
+		if hookable[name] && !otherMachines[name] {
+			t.Errorf("%s is hookable, and the compiler makes its calls instructions", name)
+		}
+	}
+	for path, names := range instructions {
+		for name := range names {
+			if _, there := hookable[path+"."+name]; there && !known[path+"."+name] {
+				t.Errorf("%s.%s is an ordinary function to the compiler", path, name)
+			}
 		}
 	}
 }

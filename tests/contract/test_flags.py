@@ -37,6 +37,7 @@ BAD = [  # arguments before SOURCE, words of the answer
     (["--tags", "a b"], ["--tags"]),
     (["--profile", "no-such-profile"], ["no-such-profile", "go-run"]),
     (["--stdin", "/no/such/input"], ["--stdin", "/no/such/input"]),
+    (["--stdin", "/"], ["--stdin: / cannot be read"]),
     (["--weaken", "everything"], ["everything"]),
     (["--require", "magic"], ["magic"]),
     (["--build-memory", "2"], ["--build-memory", "2GiB"]),

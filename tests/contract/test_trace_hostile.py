@@ -130,6 +130,22 @@ ASSEMBLY = '''TEXT ·openBelow(SB), 4, $0-16
 	RET
 '''
 
+# Its call is made by the instruction with which the runtime yields the processor.
+JUMP = '''TEXT ·reach(SB), 4, $0-24
+	LEAQ runtime·osyield(SB), CX
+next:
+	INCQ CX
+	MOVW (CX), BX
+	CMPW BX, $0x050f
+	JNE next
+	MOVQ $77, AX
+	MOVQ a+0(FP), DI
+	MOVQ b+8(FP), SI
+	CALL CX
+	MOVQ AX, ret+16(FP)
+	RET
+'''
+
 
 def main(body, *imports, more=""):
     lines = "".join('\t"%s"\n' % i for i in imports)
@@ -219,6 +235,32 @@ class Hostile(TraceCase):
                              more="func openBelow(path *byte) int\n")
         self.assertEqual(trace.verdicts("/own-instruction"), ["explained", "unexplained"])
         self.assertIn("instruction", [c["why"] for c in trace.calls if c["verdict"] == "unexplained"][0])
+
+    def test_an_assembly_function_with_the_name_of_one_of_gos_is_still_its_own(self):
+        name = "internal∕runtime∕syscallx·Syscall6(SB)"
+        assembly = ("TEXT ·openBelow(SB), 4, $0-16\n\tJMP " + name + "\n" +
+                    ASSEMBLY.replace("·openBelow(SB)", name))
+        trace = self.hostile('os.Open("/above")\npath := []byte("/borrowed-name\\x00")\nopenBelow(&path[0])\n'
+                             'runtime.KeepAlive(path)', "os", "runtime", files={"below.s": assembly},
+                             more="func openBelow(path *byte) int\n")
+        self.assertEqual(trace.verdicts("/borrowed-name"), ["unexplained"])
+        self.assertIn("instruction", [c["why"] for c in trace.calls if c["verdict"] == "unexplained"][0])
+
+    def test_a_jump_to_an_instruction_of_the_runtimes_is_not_the_runtimes_call(self):
+        trace = self.hostile('os.Truncate("/x", 0)\nreach(1, 2)', "os", words=rules(
+            rule("truncate", "os.Truncate", "record", "explains: [ftruncate]")), files={"reach.s": JUMP},
+                             more="func reach(a, b uintptr) int\n")
+        calls = [c for c in trace.calls if c["syscall"] == "ftruncate"]
+        self.assertEqual([c["verdict"] for c in calls], ["unexplained"])
+        self.assertIn("instruction", calls[0]["why"])
+
+    def test_a_program_that_replaces_a_function_of_the_hook_runtime_is_refused(self):
+        module = self.module({"main.go": main('nothing()\nos.Open("/x")', "os", more="func nothing()\n"),
+                              "ran.s": "TEXT ·nothing(SB), 4, $0-0\n\tRET\n"
+                                       "TEXT internal∕sandboxhook·ran(SB), 6, $0-16\n\tRET\n"})  # NOSPLIT|DUPOK
+        done = self.run_cli("run", "--trace", "std:files", *SUITE_LIMITS, module, timeout=300)
+        self.assert_status(done, 120)
+        self.assertIn("in place of internal/sandboxhook.ran", done.err)
 
     def test_a_frame_that_names_another_path_is_contradicted(self):
         trace = self.hostile('''

@@ -1,6 +1,6 @@
 """What the kernel's own probes add to a trace: hooks that ran, and every system call that began."""
 from test_trace_hostile import ASSEMBLY, Hostile
-from tracing import SUITE_LIMITS, TraceCase
+from tracing import SUITE_LIMITS, TraceCase, rule, rules
 
 FORGED = '''
 	os.Open("/genuine")
@@ -121,7 +121,7 @@ class Probes(TraceCase):
         assembly = named + "TEXT ·openBelow(SB), 4, $0-16\n\tJMP internal∕runtime∕syscall·Syscall6<>(SB)\n"
         trace = self.probed(body, "os", files={"below.s": assembly}, more="func openBelow(path *byte) int\n")
         self.assertEqual((trace.verdicts("/below"), trace.verdicts("/above")), (["unexplained"], ["explained"]))
-        self.assertIn("is not in a function of Go's", [c for c in trace.calls if c["path"] == "/below"][0]["why"])
+        self.assertIn("is not one of Go's", [c for c in trace.calls if c["path"] == "/below"][0]["why"])
         self.assertEqual(self.its_report["trace"]["begun"]["own"], 1)
 
     def test_the_flag_is_about_traces_and_knows_three_words(self):
