@@ -56,7 +56,7 @@ BorrowedStream BorrowedStream::open(int fd, int access) {
 ssize_t BorrowedStream::read_some(char* data, std::size_t size) {
   if (kind_ == Kind::socket) return uninterrupted([&] { return ::recv(fd_, data, size, MSG_DONTWAIT); });
   if (kind_ == Kind::guarded && !is_ready(fd_, POLLIN)) return -EAGAIN;
-  return uninterrupted([&] { return ::read(poll_fd(), data, size); });
+  return uninterrupted([&] { return ::read(moving_fd(), data, size); });
 }
 
 ssize_t BorrowedStream::write_some(const char* data, std::size_t size) {
@@ -66,7 +66,7 @@ ssize_t BorrowedStream::write_some(const char* data, std::size_t size) {
     if (!is_ready(fd_, POLLOUT)) return -EAGAIN;
     size = std::min<std::size_t>(size, PIPE_BUF);
   }
-  return uninterrupted([&] { return ::write(poll_fd(), data, size); });
+  return uninterrupted([&] { return ::write(moving_fd(), data, size); });
 }
 
 void BorrowedStream::drop() {

@@ -24,7 +24,9 @@ class BorrowedStream {
   static BorrowedStream writer(int fd);
 
   bool exists() const { return fd_ >= 0; }
-  int poll_fd() const { return own_ ? own_.get() : fd_; }
+  // The borrowed one: to a description that was opened when a named pipe's last writer had gone, poll(2) never reports
+  // the end.
+  int poll_fd() const { return fd_; }
   // Bytes moved, or a negative errno; -EAGAIN: not now.
   ssize_t read_some(char* data, std::size_t size);
   ssize_t write_some(const char* data, std::size_t size);
@@ -33,6 +35,7 @@ class BorrowedStream {
  private:
   enum class Kind { direct, own, socket, guarded };
   static BorrowedStream open(int fd, int access);
+  int moving_fd() const { return own_ ? own_.get() : fd_; }
   int fd_ = -1;
   UniqueFd own_;
   Kind kind_ = Kind::direct;

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <thread>
 
@@ -44,6 +45,23 @@ TEST_F(ProgramStreams, AMegabyteThroughAPipeComesBackWhole) {
   writer.join();
   EXPECT_EQ(facts.stdout_stream.captured == text, true);
   EXPECT_FALSE(facts.stdout_stream.truncated);
+}
+
+TEST_F(ProgramStreams, ANamedPipeWhoseWriterHasGoneComesToItsEnd) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path() + "/pipe";
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  std::thread writer([&] {
+    const UniqueFd end(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    EXPECT_OK(write_all(end.get(), "all of it", "pipe"));
+  });
+  const UniqueFd source(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  writer.join();
+  Streams streams = captured();
+  streams.input = source.get();
+  ASSERT_OK_AND_ASSIGN(const Facts facts, run(plan(), {"echo"}, streams));
+  EXPECT_EQ(facts.ended, EndedBySupervisor::none);
+  EXPECT_EQ(facts.stdout_stream.captured, "all of it");
 }
 
 TEST_F(ProgramStreams, AFileComesThroughWholeAndTheSinkGetsEveryByte) {
