@@ -1,6 +1,5 @@
 #include "base/directory.h"
 
-#include <fcntl.h>
 #include <gmock/gmock.h>
 
 #include <filesystem>
@@ -43,16 +42,6 @@ TEST(Directory, AFailureEndsTheVisit) {
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().what, "enough");
   EXPECT_EQ(visited, 1);
-}
-
-TEST(Directory, OneThatWasRemovedAfterItWasOpenedIsNoLongerThere) {
-  const TemporaryDirectory dir;
-  ASSERT_OK(make_directories(dir.path() + "/d"));
-  ASSERT_OK_AND_ASSIGN(const UniqueFd fd, open_path(dir.path() + "/d", O_RDONLY | O_DIRECTORY));
-  ASSERT_OK(remove_tree(AT_FDCWD, dir.path() + "/d"));
-  const Status status = for_each_entry(fd.get(), "d", [](const dirent&) -> Status { return {}; });
-  ASSERT_FALSE(status);
-  EXPECT_EQ(status.error().sys_errno, ENOENT) << "which remove_tree() and others that share a store take for done";
 }
 
 TEST(Directory, WhatIsNoneIsAnErrorThatNamesIt) {

@@ -135,10 +135,7 @@ Status remove_tree(int dir_fd, const std::string& name) {
   UniqueFd fd = std::move(*opened);
   // Without root's override a read-only directory of ours (a published tree) must be writable to be emptied.
   if (::geteuid() != 0) (void)::fchmod(fd.get(), 0700);
-  const Status emptied =
-      for_each_entry(fd.get(), name, [&](const dirent& entry) { return remove_tree(fd.get(), entry.d_name); });
-  // ENOENT: another removed the directory after we had opened it.
-  if (!emptied && emptied.error().sys_errno != ENOENT) return emptied;
+  TRY_STATUS(for_each_entry(fd.get(), name, [&](const dirent& entry) { return remove_tree(fd.get(), entry.d_name); }));
   if (::unlinkat(dir_fd, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
     return host_error(errno, "cannot remove " + name);
   return {};
