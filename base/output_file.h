@@ -31,8 +31,8 @@ Result<UniqueFd> open_output(const std::string& path, mode_t mode = 0644);
 // Whether open_output(path) can work, asked before; nothing is made or opened. Fails with: Fault::input.
 Status check_open_output(const std::string& path);
 
-// Whether files can be put below this directory, which is made where it is not there yet; asked before, nothing is made.
-// Fails with: Fault::input.
+// Whether files can be put below this directory, which is made where it is not there yet; asked before, nothing is
+// made. Fails with: Fault::input.
 Status check_output_directory(const std::string& path);
 
 // Whether write_output(path) can work, asked before what makes the data takes its time: the directory is there and may
