@@ -18,7 +18,7 @@ PARSERS = ("base", "ingest", "sum-verify", "seccomp-profiles", "hooks", "report"
 CHILD_MAY_REFER_TO = re.compile(r" +U (sandbox_run::launch::|_GLOBAL_OFFSET_TABLE_$|mem(cpy|set)$)")
 # Not under the sanitizers: these only start programs that are not instrumented, and `unit` has them.
 ONLY_IN_UNIT = {"seccomp-profiles_test": "Everyday.*:*/Executed.*"}
-FUZZ_SECONDS = {False: 3, True: 120}
+FUZZ_SECONDS = {False: 2, True: 120}
 
 
 def layers(context, result):
