@@ -67,10 +67,12 @@ void settle_standard_input(Options& options) {
 }
 
 // A trace of an earlier run must not be taken for this one's, which may end before there is any.
-void forget_regular_file(const std::string& path) {
-  struct stat info {};
-  if (::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode))
-    (void)!::truncate(path.c_str(), 0);  // where it fails, so will the export, and say why
+void forget_earlier_traces(const Options& options) {
+  for (const std::string& path : {options.trace_file, options.chrome_file}) {
+    struct stat info {};
+    if (!path.empty() && ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode))
+      (void)!::truncate(path.c_str(), 0);  // where it fails, so will the export, and say why
+  }
 }
 
 // What a run that may take its time is to be written to afterwards must be writable now.
@@ -90,7 +92,6 @@ Status check_exports(const Options& options) {
     if (options.dry_run) continue;
     const Status good = check_open_output(*path);
     if (!good) return input_error(fmt::format("{}: {}", flag, good.error().what));
-    forget_regular_file(*path);
   }
   return {};
 }
@@ -126,6 +127,7 @@ int walk(const std::string& command, Options& options, Walk method) {
     if (!text) return usage_error(command, text.error());
     return write_all(STDOUT_FILENO, *text, "stdout") ? 0 : kOurFailure;
   }
+  forget_earlier_traces(options);
   return walk_to_the_end(**session, method, options, opened->streams);
 }
 

@@ -268,8 +268,7 @@ class Pipeline::Road {
       report.limits = limits_section(request_);
       report.verdict = Verdict::canceled;
       report.message = "canceled by " + report::signal_name(signal);
-      // The stage may still be writing; what it adds after this is removed by the
-      // next start.
+      // The stage may still be writing; what it adds after this is removed by the next start.
       if (workspace_) (void)remove_tree(AT_FDCWD, workspace_->path());
       if (pipeline_.on_cancel_) pipeline_.on_cancel_(report);
       ::_exit(report.exit_status());

@@ -496,6 +496,10 @@ func deep(n int) {
 
     def test_an_earlier_trace_is_not_left_for_one_of_a_run_that_never_began(self):
         out = self.file("trace.jsonl", "an earlier one\n")
+        nowhere = os.path.join(self.dir, "nowhere", "trace.json")
+        done = self.run_cli("run", "--trace", "std:files", "--trace-out", out, "--trace-chrome", nowhere, self.dir)
+        self.assert_status(done, 125)
+        self.assertGreater(os.path.getsize(out), 0)  # the control: a mistaken command touches nothing
         done = self.run_cli("run", "--trace", "std:files", "--trace-out", out, *SUITE_LIMITS,
                             self.program('fmt.Println(undefined)', "fmt"), timeout=400)
         self.assert_status(done, 121)
