@@ -63,7 +63,7 @@ int ChildProcess::wait() {
 
 int ChildProcess::end() {
   if (pid_ < 0) return 0;
-  ::kill(pid_, SIGKILL);
+  ::kill(-pid_, SIGKILL);  // its group: what it has started too, which would otherwise stay behind
   return wait();
 }
 

@@ -1,5 +1,6 @@
 // ChildProcess: a program that this process runs for a while, and that never outlives the handle: the destructor kills
-// and reaps it. For our helper programs and for the go command; what is submitted runs in a launch.
+// it with its process group and reaps it. For our helper programs and for the go command; what is submitted runs in a
+// launch.
 #pragma once
 
 #include <sys/types.h>
@@ -36,7 +37,7 @@ class ChildProcess {
 
   // The wait status of waitpid(2), once it has ended. REQUIRES: neither was called before.
   int wait();
-  int end();  // by SIGKILL, if it has not ended yet
+  int end();  // by SIGKILL to its group, if it has not been waited for yet
 
  private:
   explicit ChildProcess(pid_t pid) : pid_(pid) {}

@@ -62,13 +62,26 @@ TEST(ChildProcess, InheritsNoSignalStateAndNoTerminalsInterrupts) {
 }
 
 TEST(ChildProcess, IsKilledAndReapedWithItsHandle) {
-  Pipe pipe;
   {
-    ASSERT_OK_AND_ASSIGN(ChildProcess child, ChildProcess::start(shell("sleep 1000", pipe.write.get()), "a shell"));
+    ASSERT_OK_AND_ASSIGN(ChildProcess child, ChildProcess::start(shell("exec sleep 1000", -1), "a shell"));
     const ChildProcess moved = std::move(child);
     EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), 0) << "control: it runs";
   }
   EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1);
+}
+
+TEST(ChildProcess, TakesWhatItHasStartedWithIt) {
+  Pipe pipe;
+  char buffer[16];
+  auto read = [&](auto time) { return read_before(steady_clock::now() + time, pipe.read.get(), buffer, 16, "a sleep"); };
+  {
+    const std::string script = "sleep 1000 & echo begun; wait";
+    ASSERT_OK_AND_ASSIGN(const ChildProcess child, ChildProcess::start(shell(script, pipe.write.get()), "a shell"));
+    pipe.write.reset();
+    EXPECT_EQ(read(seconds(10)).value(), 6u);
+    EXPECT_FALSE(read(milliseconds(10))) << "control: both hold the other end";
+  }
+  EXPECT_EQ(read(seconds(10)).value(), 0u);
 }
 
 TEST(ChildProcess, ThatCannotBeExecutedIsTheHostsErrorAndNamed) {
