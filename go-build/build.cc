@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include <ctime>
-#include <set>
 #include <sstream>
 
 #include "base/files.h"
@@ -22,7 +21,7 @@
 #include "go-build/elf_gate.h"
 #include "go-build/go_command.h"
 #include "go-build/hooked_build.h"
-#include "go-build/hooked_replay.h"
+#include "go-build/hooked_compile.h"
 #include "go-build/inside.h"
 #include "go-build/module_view.h"
 #include "go-build/replay.h"
@@ -145,13 +144,6 @@ Result<std::variant<SealedProgram, BuildFailure>> collect(const OutputFile& file
   return std::variant<SealedProgram, BuildFailure>(std::move(*sealed));
 }
 
-std::set<std::string, std::less<>> package_names(const std::string& packages) {
-  std::set<std::string, std::less<>> names;
-  std::istringstream lines(packages);
-  for (std::string line; std::getline(lines, line);) names.insert(line.substr(0, line.find('=')));
-  return names;
-}
-
 Artifact artifact_of(SealedProgram sealed, const Toolchain& toolchain, bool cached) {
   Artifact artifact;
   artifact.program = std::move(sealed.program);
@@ -204,6 +196,7 @@ class Build {
     if (request_.use_artifact_cache) TRY_STATUS(keep(cache, key, *made));
     outcome.artifact = artifact_of(std::move(*made), toolchain_, false);
     outcome.artifact->replayed = replayed_;
+    outcome.artifact->planned_first = planned_first_;
     return outcome;
   }
 
@@ -242,7 +235,7 @@ class Build {
                                output.path,      request_.limits,
                                request_.symbols, request_.cancel_fd};
     if (request_.hooks) return make_hooked(replayed, std::move(paths), target, output, outcome);
-    if (auto source = request_.use_replay ? replay_source_of(std_library, target) : std::nullopt) {
+    if (auto source = request_.use_shortcuts ? replay_source_of(std_library, target) : std::nullopt) {
       TRY(auto facts, replay(replayed, *source));
       if (facts) {
         replayed_ = true;
@@ -267,15 +260,19 @@ class Build {
     const HookInput input{
         walls,         toolchain_,        tool, *request_.hooks, request_.state_directory, replayed.run_directory,
         request_.tags, request_.cancel_fd};
-    if (auto source = request_.use_replay ? replay_source_of(std_library, target) : std::nullopt) {
-      TRY(auto done, replay_hooked(replayed, *source, input, narrator_));
+    TRY(paths.modules, lay_out_modules(tree_, replayed.run_directory + "/modules"));
+    if (request_.use_shortcuts) {
+      const auto source = replay_source_of(std_library, target);
+      TRY(auto done, source ? replay_hooked(replayed, *source, input, narrator_)
+                            : compile_hooked(input, std_library, paths, target, request_.limits, tree_.standard_imports,
+                                             narrator_));
       if (done) {
-        replayed_ = true;
+        replayed_ = source.has_value();
         return finish_hooked(done->facts, done->notes, output, outcome);
       }
       TRY_STATUS(empty(output));
     }
-    TRY(paths.modules, lay_out_modules(tree_, replayed.run_directory + "/modules"));
+    planned_first_ = true;
     add_hook_mounts(tool, *request_.hooks, paths);
     TRY(auto planned, plan_hooks(input, paths, target, request_.limits));
     if (auto* failure = std::get_if<BuildFailure>(&planned)) {
@@ -305,7 +302,7 @@ class Build {
 
   // nullopt: not a program that a replay is for.
   std::optional<ReplaySource> replay_source_of(const StdCache& std_library, const BuildTarget& target) const {
-    auto packages = read_file(std_library.packages_path, Bytes{1 << 20});
+    const auto packages = std_package_names(std_library);
     if (!packages) return std::nullopt;
     auto read = [&](const std::string& path) -> std::optional<std::string> {
       auto file = open_beneath(submission_.root.get(), path, O_RDONLY, kResolveStrict);
@@ -313,7 +310,7 @@ class Build {
       auto text = read_to_end(file->get(), Bytes{4 << 20}, path);
       return text ? std::optional(std::move(*text)) : std::nullopt;
     };
-    return replay_source(submission_, target, package_names(*packages), read);
+    return replay_source(submission_, target, *packages, read);
   }
 
   // A linker that gave up may have left something, which the go command would not write over.
@@ -359,6 +356,7 @@ class Build {
   Narrator& narrator_;
   std::unique_ptr<launch::Host> own_host_;
   bool replayed_ = false;
+  bool planned_first_ = false;
 };
 
 // A sandbox's view for asking the rewriter: what a build sees, without one.

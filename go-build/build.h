@@ -42,7 +42,9 @@ struct Request {
   launch::Host* host = nullptr;  // shared with other launches; nullptr: opened when the artifact cache has no answer
   int cancel_fd = -1;            // as launch::Sandbox::wait
   bool use_artifact_cache = true;
-  bool use_replay = true;  // programs of one std-only package: compile and link without the go command, same bytes
+  // Programs of one package that imports the standard library alone are compiled and linked without the go command, to
+  // the same bytes; hooked ones of several packages without a plan made first.
+  bool use_shortcuts = true;
 };
 
 // Fails with: Fault::host or Fault::self where building itself could not be done (no wall, no toolchain, a full disk).

@@ -364,7 +364,7 @@ TEST_F(BuildTest, ReplayGivesTheGoCommandsBytes) {
       Request with = request();
       with.symbols = symbols;
       auto replayed = must_build(row.files, with, {}, row.package);
-      with.use_replay = false;
+      with.use_shortcuts = false;
       auto built = must_build(row.files, with, {}, row.package);
       ASSERT_TRUE(replayed.artifact && built.artifact);
       EXPECT_TRUE(replayed.artifact->replayed);

@@ -96,6 +96,17 @@ std::string package_lines(const std::map<std::string, std::string>& files) {
   return text;
 }
 
+std::string wrapper_flag() {
+  return fmt::format("-toolexec={} toolexec --rules {} --runtime {} --kept {}", inside::kRewriter, inside::kHookRules,
+                     inside::kHookRuntime, inside::kHookedArchives);
+}
+
+void add_package_flags(const hooks::HookPlan& plan, bool of_standard, std::vector<std::string>& flags) {
+  for (const hooks::PlannedPackage& package : plan.packages)
+    if (package.standard == of_standard)
+      flags.push_back(fmt::format("-gcflags={}=-sandbox-hook={}", package.path, package.hash));
+}
+
 // What importers were compiled against, and what the linker gets.
 Status write_packages(std::map<std::string, std::string> files, const std::string& entry) {
   TRY_STATUS(replace_file(entry + "/packages", package_lines(files), 0444));
@@ -113,14 +124,6 @@ Status add_clean_packages(const StdCache& std_library, BuildPaths& paths) {
   TRY(std::string packages, read_file(std_library.packages_path, kMostPackagesBytes));
   paths.more.push_back(launch::FileMount{std::string(inside::kCleanPackages), std::move(packages)});
   return {};
-}
-
-// "rules.yaml:3: rule a: …", as the rewriter says of a rule whose words the compiler does not take.
-std::optional<std::string> refused_rule(std::string_view messages, const std::string& rules_file) {
-  std::istringstream lines{std::string(messages)};
-  for (std::string line; std::getline(lines, line);)
-    if (line.starts_with(rules_file + ":")) return line;
-  return std::nullopt;
 }
 
 Status fill(const HookInput& input, const StdCache& std_library, const hooks::HookPlan& plan,
@@ -216,10 +219,9 @@ Status make_standard_plan(const HookInput& input, const StdCache& std_library, c
 
 // Names can come from a plan that was made next to a submission's source.
 Status check_standard(const std::vector<std::string>& packages, const StdCache& std_library) {
-  TRY(const std::string text, read_file(std_library.packages_path, kMostPackagesBytes));
-  const std::string lines = "\n" + text + "unsafe=\n";
+  TRY(const PackageNames of_std, std_package_names(std_library));
   for (const std::string& package : packages)
-    if (lines.find(fmt::format("\n{}=", package)) == std::string::npos)
+    if (package != "unsafe" && !of_std.contains(package))
       return self_error(fmt::format("the hook rewriter calls '{}' a package of the standard library", package));
   return {};
 }
@@ -248,16 +250,18 @@ void add_hook_mounts(const HookTool& tool, const Hooks& hooks, BuildPaths& paths
 }
 
 std::vector<std::string> hook_flags(const hooks::HookPlan& standard, const hooks::HookPlan* program) {
-  std::vector<std::string> flags = {fmt::format("-toolexec={} toolexec --rules {} --runtime {} --kept {}",
-                                                inside::kRewriter, inside::kHookRules, inside::kHookRuntime,
-                                                inside::kHookedArchives)};
-  auto add = [&](const hooks::HookPlan& plan, bool of_standard) {
-    for (const hooks::PlannedPackage& package : plan.packages)
-      if (package.standard == of_standard)
-        flags.push_back(fmt::format("-gcflags={}=-sandbox-hook={}", package.path, package.hash));
-  };
-  add(standard, true);
-  if (program) add(*program, false);
+  std::vector<std::string> flags = {wrapper_flag()};
+  add_package_flags(standard, true, flags);
+  if (program) add_package_flags(*program, false, flags);
+  return flags;
+}
+
+std::vector<std::string> hook_flags_of_parts(const hooks::HookPlan& standard, const Hooks& hooks) {
+  // The last pattern that a package matches counts (go help build).
+  std::vector<std::string> flags = {fmt::format("{} --plan {}", wrapper_flag(), inside::kHookPlan),
+                                    fmt::format("-gcflags=all=-sandbox-hook={:.32}", sha256(hooks.rules_json).hex()),
+                                    "-gcflags=std="};
+  add_package_flags(standard, true, flags);
   return flags;
 }
 
@@ -355,6 +359,13 @@ Result<HookedStdCache> hooked_std_cache(const HookInput& input, const StdCache& 
   cache.packages_path = path + "/packages";
   cache.archives_path = path + "/archives";
   return cache;
+}
+
+std::optional<std::string> refused_rule(std::string_view messages, const std::string& rules_file) {
+  std::istringstream lines{std::string(messages)};
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with(rules_file + ":")) return line;
+  return std::nullopt;
 }
 
 std::vector<std::string> hook_notes(const std::vector<hooks::RefusedSite>& refused, std::string_view messages) {

@@ -2,6 +2,7 @@
 // compiled with those hooks.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -34,6 +35,10 @@ void add_hook_mounts(const HookTool& tool, const Hooks& hooks, BuildPaths& paths
 // `standard`: the standard_plan. `program`: nullptr for what fills the hooked std cache.
 std::vector<std::string> hook_flags(const hooks::HookPlan& standard, const hooks::HookPlan* program);
 
+// As above without a plan of the program: every package of it gets the flag, and what the rules come to in each is
+// added to inside::kHookPlan as it is compiled; so is what is linked.
+std::vector<std::string> hook_flags_of_parts(const hooks::HookPlan& standard, const Hooks& hooks);
+
 // An empty file that a sandbox may write to and nothing else, as a build's output is.
 Result<std::string> make_plan_file(const std::string& directory);
 
@@ -65,6 +70,10 @@ struct HookedStdCache {
 // REQUIRES: `plan` is a standard_plan.
 Result<HookedStdCache> hooked_std_cache(const HookInput& input, const StdCache& std_library,
                                         const hooks::HookPlan& plan, Narrator& narrator);
+
+// "rules.yaml:3: rule a: …", as the rewriter says, among the go command's messages, of a rule whose words the compiler
+// does not take.
+std::optional<std::string> refused_rule(std::string_view messages, const std::string& rules_file);
 
 // What a person should know of the hooks that are not in the program: of the plans' refusals, and of the lines that the
 // rewriter wrote among the go command's messages.

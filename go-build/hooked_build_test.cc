@@ -101,13 +101,98 @@ TEST_F(HookedBuildTest, TheGoCommandMakesTheSameProgramOfTheSameLibrary) {
   Request with = request(hooks_at("os.OpenFile"));
   const Artifact replayed = must_build(kOpens, with);
   const auto libraries = entries("hooked-std");
-  with.use_replay = false;
+  with.use_shortcuts = false;
   const Artifact built = must_build(kOpens, with);
   EXPECT_TRUE(replayed.replayed);
   EXPECT_FALSE(built.replayed);
   EXPECT_EQ(entries("hooked-std"), libraries) << "both ways come to one standard library";
   EXPECT_THAT(bytes_of(built), HasSubstr("os.sandboxSite_0"));
   EXPECT_EQ(replayed.notes, built.notes);
+}
+
+class SeveralPackages : public HookedBuildTest {
+ protected:
+  BuildOutcome build_several(const Request& with, Files changed = {}) {
+    changed.merge(
+        Files{{"go.mod", kGoMod},
+              {"main.go",
+               "package main\n\nimport (\"fmt\"; \"os\"; \"example.org/app/inner\")\n\nfunc main() {\n\t_, err := "
+               "os.Open(\"/nonexistent\")\n\tfmt.Println(err, inner.Shout(\"x\"))\n}\n"},
+              {"inner/inner.go",
+               "package inner\n\nimport \"strings\"\n\nfunc Shout(s string) string {\n\treturn "
+               "strings.ToUpper(s)\n}\n"},
+              {"inner/inner_test.go",
+               "package inner\n\nimport \"testing\"\n\nfunc TestShout(t *testing.T) {\n\tt.Log("
+               "Shout(\"x\"))\n}\n"}});
+    auto outcome = try_build(changed, with, tree_, with.test_binary ? "./inner" : ".");
+    EXPECT_TRUE(outcome) << outcome.error().what;
+    return outcome ? std::move(*outcome) : BuildOutcome{};
+  }
+  Artifact must_build_several(const Request& with) {
+    BuildOutcome outcome = build_several(with);
+    EXPECT_TRUE(outcome.artifact) << outcome.failure.message << "\n" << outcome.failure.output;
+    return outcome.artifact ? std::move(*outcome.artifact) : Artifact{};
+  }
+
+  sum_verify::VerifiedTree tree_ = [] {
+    sum_verify::VerifiedTree tree;
+    tree.standard_imports = {"example", "fmt", "os", "strings"};  // the first is none
+    return tree;
+  }();
+};
+
+TEST_F(SeveralPackages, AreHeldAgainstTheRulesAsTheyAreCompiledToTheSameBytes) {
+  for (const char* function : {"example.org/app/inner.Shout", "strings.ToUpper", "main.main"}) {
+    Request with = request(hooks_at(function));
+    const Artifact compiled = must_build_several(with);
+    const auto libraries = entries("hooked-std");
+    with.use_shortcuts = false;
+    const Artifact planned = must_build_several(with);
+    EXPECT_FALSE(compiled.planned_first) << function;
+    EXPECT_TRUE(planned.planned_first) << function;
+    EXPECT_EQ(compiled.sha256, planned.sha256) << function;
+    EXPECT_EQ(compiled.notes, planned.notes) << function;
+    EXPECT_EQ(entries("hooked-std"), libraries) << "both ways come to one standard library";
+    const std::string package(function, std::string_view(function).rfind('.'));
+    EXPECT_THAT(bytes_of(compiled), HasSubstr(package + ".sandboxSite_0"));
+  }
+}
+
+TEST_F(SeveralPackages, TestBinariesToo) {
+  Request with = request(hooks_at("strings.ToUpper"));
+  with.test_binary = true;
+  const Artifact compiled = must_build_several(with);
+  EXPECT_FALSE(compiled.planned_first);
+  EXPECT_THAT(bytes_of(compiled), HasSubstr("strings.sandboxSite_0"));
+}
+
+TEST_F(SeveralPackages, AnImportThatTheSourcesDidNotSayTakesAPlan) {
+  tree_.standard_imports.erase("strings");
+  tree_.standard_imports.erase("fmt");  // which would bring strings along
+  tree_.standard_imports.erase("os");
+  const Artifact artifact = must_build_several(request(hooks_at("strings.ToUpper")));
+  EXPECT_TRUE(artifact.planned_first);
+  EXPECT_THAT(bytes_of(artifact), HasSubstr("strings.sandboxSite_0"));
+}
+
+TEST_F(SeveralPackages, RulesInVainAreThePlansToExplainButForShippedOnes) {
+  for (const auto& [rules, says] :
+       {std::pair(hooks_at("example.org/app/inner.Shuot"), "did you mean example.org/app/inner.Shout"),
+        std::pair(hooks_at("os.OpenFile", "nome"), "os.OpenFile has no argument nome")}) {
+    BuildOutcome outcome = build_several(request(rules));
+    EXPECT_FALSE(outcome.artifact);
+    EXPECT_THAT(outcome.failure.message, HasSubstr(says));
+    Hooks shipped = rules;
+    shipped.shipped_rules = {0};
+    EXPECT_FALSE(must_build_several(request(shipped)).planned_first) << says;
+  }
+}
+
+TEST_F(SeveralPackages, ASourceThatDoesNotCompileIsExplainedWithoutOurNames) {
+  BuildOutcome outcome = build_several(request(hooks_at("main.main")),
+                                       {{"inner/inner.go", "package inner\n\nfunc Shout(s string) string {}\n"}});
+  EXPECT_FALSE(outcome.artifact);
+  EXPECT_EQ(outcome.failure.message, "inner/inner.go:3:30: missing return");
 }
 
 TEST_F(HookedBuildTest, ASignalThatEndsThePlanningEndsTheBuild) {

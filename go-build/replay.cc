@@ -10,9 +10,9 @@
 //   link        in a second sandbox, made while the first one runs, that sees the archive and no source, and writes the
 //               program
 // With hooks the rewriter starts the compiler, and writes what it found in the main package; the standard library's
-// part is known by then (hooked_replay.cc). The result is the go command's, byte for byte (build_test compares). A tool
-// that fails has not decided anything: the go command builds again and has the words for it; only a limit that was hit,
-// or a cancellation, is an answer.
+// part is known by then (hooked_compile.cc). The result is the go command's, byte for byte (build_test compares). A
+// tool that fails has not decided anything: the go command builds again and has the words for it; only a limit that was
+// hit, or a cancellation, is an answer.
 #include "go-build/replay.h"
 
 #include <fcntl.h>

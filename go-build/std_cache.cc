@@ -200,6 +200,14 @@ Status move_cache(const std::string& filled, const std::string& to) {
   return {};
 }
 
+Result<PackageNames> std_package_names(const StdCache& library) {
+  TRY(const std::string packages, read_file(library.packages_path, Bytes{1 << 20}));
+  PackageNames names;
+  std::istringstream lines(packages);
+  for (std::string line; std::getline(lines, line);) names.insert(line.substr(0, line.find('=')));
+  return names;
+}
+
 Result<StdCache> std_cache(launch::Host& host, const Toolchain& toolchain, const std::string& state_directory,
                            Narrator& narrator, int cancel_fd) {
   TRY(std::string what, identity(toolchain));

@@ -2,6 +2,7 @@
 // afterwards read-only, and the lower layer of every build's GOCACHE. Nothing of a submission is ever written to it.
 #pragma once
 
+#include <set>
 #include <string>
 
 #include "base/narrator.h"
@@ -17,6 +18,11 @@ struct StdCache {
   std::string packages_path;  // a file of "import/path=file" lines, the file relative to `path`
   UniqueFd held;              // keeps eviction away while a build uses it
 };
+
+// Import paths of what `packages_path` lists: all of the standard library but unsafe, which has no compiled form.
+// Fails with: what reading the file fails with.
+using PackageNames = std::set<std::string, std::less<>>;
+Result<PackageNames> std_package_names(const StdCache& library);
 
 // A filled GOCACHE goes to where builds find it: owned by us and written to by nobody.
 Status move_cache(const std::string& filled, const std::string& to);

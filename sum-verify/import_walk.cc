@@ -97,7 +97,9 @@ Status ImportWalk::visit(const Package& package) {
 Status ImportWalk::follow(const Package& package, const std::vector<ScannedGoFile>& files) {
   for (const ScannedGoFile& file : files) {
     for (const GoImport& import : file.source.imports) {
-      if (import.path == "C" || import.path == "unsafe" || !seen_.insert(import.path).second) continue;
+      if (import.path == "C" || import.path == "unsafe") continue;
+      if (may_be_standard(import.path)) standard_imports_.insert(import.path);  // even if a module has one of that name
+      if (!seen_.insert(import.path).second) continue;
       if (seen_.size() > kMaxPackages) return {};  // run() refuses
       TRY_STATUS(resolve(import.path, package, file.name, import.line));
     }

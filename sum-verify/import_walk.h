@@ -35,6 +35,9 @@ class ImportWalk {
   // True where every import was found or is the standard library's.
   bool complete() const { return complete_; }
 
+  // As VerifiedTree's.
+  const std::set<std::string>& standard_imports() const { return standard_imports_; }
+
  private:
   struct Place {
     const SourceTree* tree = nullptr;
@@ -67,6 +70,7 @@ class ImportWalk {
   WalkRequest request_;
   std::deque<Package> queue_;
   std::set<std::string> seen_;
+  std::set<std::string> standard_imports_;
   bool complete_ = true;
 };
 

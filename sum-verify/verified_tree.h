@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,7 +35,9 @@ struct VerifiedTree {
   bool vendored = false;                // built from vendor/: `notes` says what go.sum cannot vouch for
   std::string go_version;               // of the go line: "1.26"; empty without a go.mod
   std::string module_path;              // of the module line; empty without a go.mod
-  std::uint64_t files = 0;              // hashed while verifying, modules' zips included
+  // Import paths that may be the standard library's, of all packages that a build compiles: at least those that are.
+  std::set<std::string> standard_imports;
+  std::uint64_t files = 0;  // hashed while verifying, modules' zips included
   Bytes bytes;
   Sha256Digest digest() const;  // over the modules and their hashes; with the submission's tree digest: a cache key
 };

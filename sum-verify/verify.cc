@@ -76,9 +76,10 @@ std::optional<WalkRequest> walk_request(const Submission& submission, const Opti
   return request;
 }
 
-// Everything between a go.mod that parses and the decision.
-Status examine(const Submission& submission, const Options& options, const SourceTree& tree, const MainModule& main,
-               const std::optional<VendorList>& vendor, Evidence& evidence, Findings& findings) {
+// Everything between a go.mod that parses and the decision. Answers the walk's standard_imports.
+Result<std::set<std::string>> examine(const Submission& submission, const Options& options, const SourceTree& tree,
+                                      const MainModule& main, const std::optional<VendorList>& vendor,
+                                      Evidence& evidence, Findings& findings) {
   BuildList list(main, evidence, findings);
   if (vendor) {
     check_vendor_consistency(*vendor, main, findings);
@@ -89,18 +90,21 @@ Status examine(const Submission& submission, const Options& options, const Sourc
   if (!request) {
     findings.add(FindingCode::SV309, "package " + submission.package + " is not in the main module").file =
         submission.package;
-    return {};
+    return std::set<std::string>();
   }
   ImportWalk walk(main, tree, list, evidence, findings, *request);
   TRY_STATUS(walk.run());
   // Verified means that the needed set was computed completely; what kept us from it has to be among the findings.
   if (!walk.complete() && findings.only_notes())
     return self_error("the set of needed modules could not be computed and no finding says why; please report this");
-  if (vendor) return check_vendored_files(*vendor, submission, main, evidence, findings);
+  if (vendor) {
+    TRY_STATUS(check_vendored_files(*vendor, submission, main, evidence, findings));
+    return walk.standard_imports();
+  }
   // The rest of the graph: a build may come to read it, and a wrong go.mod in it is worth knowing in any case.
   if (main.exists()) TRY_STATUS(list.load_graph(Need::optional));
   evidence.note_absent();
-  return {};
+  return walk.standard_imports();
 }
 
 }  // namespace
@@ -142,7 +146,10 @@ Result<Verification> verify(const Submission& submission, const Options& options
   TRY_STATUS(gate_environment_files(*tree, submission.module, findings));
   TRY(const auto vendor, vendor_in_use(submission, *tree, main, findings));
   Evidence evidence(submission, main, modules, findings, narrator, options.toolchain_go_version);
-  if (main.usable()) TRY_STATUS(examine(submission, options, *tree, main, vendor, evidence, findings));
+  std::set<std::string> standard_imports;
+  if (main.usable()) {
+    TRY(standard_imports, examine(submission, options, *tree, main, vendor, evidence, findings));
+  }
   if (findings.only_notes()) {
     VerifiedTree verified;
     if (vendor) {
@@ -153,6 +160,7 @@ Result<Verification> verify(const Submission& submission, const Options& options
     verified.vendored = vendor.has_value();
     verified.go_version = main.mod().go.text;
     verified.module_path = main.mod().module.text;
+    verified.standard_imports = std::move(standard_imports);
     verified.files = evidence.files() + submission.files.size();
     verified.bytes = Bytes{evidence.bytes()} + submission.total_bytes();
     if (verified.modules.empty() && !vendor) findings.add(FindingCode::SV606, "no modules needed");

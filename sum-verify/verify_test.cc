@@ -83,6 +83,21 @@ TEST(Verify, PackagesOfTheMainModuleAreWalkedToo) {
   EXPECT_THAT(finding->message, HasSubstr("no required module provides package example.org/absent; to add it"));
 }
 
+TEST(Verify, WhatMayBeTheStandardLibrarysIsHandedToTheBuild) {
+  MemoryModules none;
+  const std::map<std::string, std::string> files = {
+      {"go.mod", "module strings\n\ngo 1.26\n"},
+      {"main.go",
+       "package main\n\nimport (\n\t_ \"net/http\"\n\t_ \"strings\"\n\t_ \"strings/inner\"\n)\n\nfunc main() {}\n"},
+      {"main_windows.go", "package main\n\nimport _ \"bytes\"\n"},
+      {"inner/x.go", "package inner\n\nimport _ \"os\"\n"},
+      {"inner/x_test.go", "package inner\n\nimport _ \"testing\"\n"}};
+  const Verification result = verify_or_die(*TestSubmission(files), none);
+  ASSERT_TRUE(result.tree) << describe(result);
+  EXPECT_THAT(result.tree->standard_imports, ::testing::ElementsAre("net/http", "os", "strings", "strings/inner"))
+      << "the main module does not hide a package of the standard library from a build";
+}
+
 TEST(Verify, AMissingPackageDirectoryIsNamed) {
   MemoryModules none;
   const Verification result = verify_or_die(*TestSubmission({{"main.go", kHello}}, "./cmd"), none);

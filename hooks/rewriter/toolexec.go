@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -24,6 +25,8 @@ import (
 //     aside (early_cutoff.go) in place of the clean ones.
 //   - A compilation with the flag: changed copies of the files are compiled in place of the originals, under the
 //     originals' names (-trimpath). If that fails, or nothing in them is hooked, the originals are compiled.
+// With --plan, what a plan would have said of a package is added to that file as it is compiled, and of which packages
+// the program is when it is linked.
 
 const runtimeImport = "internal/sandboxhook"
 
@@ -52,7 +55,7 @@ func runToolexec(args []string) error {
 	return t.compileUnhooked()
 }
 
-// runCompile compiles one package with its hooks where no go build asks for it, and writes what a plan would say of it.
+// runCompile compiles one package with its hooks where no go build asks for it.
 func runCompile(args []string) error {
 	t, err := parseToolexec(args)
 	if err != nil {
@@ -134,8 +137,13 @@ func (t *toolexec) link() error {
 	if from == "" || t.runtime == "" {
 		return t.become(t.args)
 	}
+	if t.plan != "" {
+		if err := addLinked(t.plan, from); err != nil {
+			return err
+		}
+	}
 	to := from + ".sandbox-hook"
-	if err := t.addRuntime(from, to, t.cutoff.kept != ""); err != nil {
+	if err := t.addRuntime(from, to, true); err != nil {
 		return err
 	}
 	args := append([]string{}, t.args...)
@@ -153,14 +161,20 @@ func (t *toolexec) link() error {
 	return t.become(args)
 }
 
+// ourSetting is what the build information (debug.ReadBuildInfo), a quoted Go string to the linker, has of our flags.
+var ourSetting = regexp.MustCompile(`build\\t-gcflags=[^\\]*\\n`)
+
 func (t *toolexec) addRuntime(from, to string, toLink bool) error {
 	data, err := os.ReadFile(from)
 	if err != nil {
 		return fmt.Errorf("cannot read go build's importcfg: %w", err)
 	}
 	if toLink {
-		if data, err = t.cutoff.linkerArchives(data); err != nil {
-			return err
+		data = ourSetting.ReplaceAll(data, nil)
+		if t.cutoff.kept != "" {
+			if data, err = t.cutoff.linkerArchives(data); err != nil {
+				return err
+			}
 		}
 	}
 	data = append(bytes.TrimRight(data, "\n"), []byte("\npackagefile "+runtimeImport+"="+t.runtime+"\n")...)
@@ -191,7 +205,7 @@ func (t *toolexec) compile() error {
 		return t.clean(c) // a syntax error: the compiler says it better
 	}
 	if t.plan != "" {
-		if err := t.writePlan(p, set); err != nil {
+		if err := addPart(t.plan, p, set); err != nil {
 			return err
 		}
 	}
@@ -202,7 +216,10 @@ func (t *toolexec) compile() error {
 		}
 	}
 	if len(r.sites) == 0 {
-		if err := t.clean(c); err != nil || !uninlined {
+		if !uninlined || t.cutoff.clean == "" {
+			return t.become(c.all())
+		}
+		if err := t.clean(c); err != nil {
 			return err
 		}
 		return t.cutOff(c, importcfg, p, r)
@@ -229,14 +246,6 @@ func (t *toolexec) cutOff(c *compileArgs, importcfg string, p *sourcePackage, r 
 		return remains // nobody would compile it once more
 	}
 	return nil
-}
-
-func (t *toolexec) writePlan(p *sourcePackage, set *ruleSet) error {
-	found := set.find(p, everyRule(set), "")
-	made := newPlan()
-	made.Refused = append(made.Refused, found.refused...)
-	made.Rules = set.summaries([]*packageFinds{found})
-	return made.write(t.plan)
 }
 
 // fallBack compiles the originals. If they do not compile either, the package was never good, and only that is said.
