@@ -73,7 +73,9 @@ TEST(ChildProcess, IsKilledAndReapedWithItsHandle) {
 TEST(ChildProcess, TakesWhatItHasStartedWithIt) {
   Pipe pipe;
   char buffer[16];
-  auto read = [&](auto time) { return read_before(steady_clock::now() + time, pipe.read.get(), buffer, 16, "a sleep"); };
+  auto read = [&](auto time) {
+    return read_before(steady_clock::now() + time, pipe.read.get(), buffer, 16, "a sleep");
+  };
   {
     const std::string script = "sleep 1000 & echo begun; wait";
     ASSERT_OK_AND_ASSIGN(const ChildProcess child, ChildProcess::start(shell(script, pipe.write.get()), "a shell"));
