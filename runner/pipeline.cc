@@ -7,7 +7,6 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -16,7 +15,6 @@
 
 #include "base/files.h"
 #include "base/output_file.h"
-#include "base/sha256.h"
 #include "fetch/module_at.h"
 #include "fetch/modules.h"
 #include "go-build/elf_gate.h"
@@ -24,10 +22,9 @@
 #include "ingest/executable.h"
 #include "launch/script.h"
 #include "runner/cancel_watch.h"
-#include "runner/collect.h"
-#include "runner/outcome.h"
+#include "runner/progress.h"
 #include "runner/run_plan.h"
-#include "runner/traced_run.h"
+#include "runner/runs.h"
 #include "store/store.h"
 #include "sum-verify/main_package.h"
 
@@ -38,18 +35,6 @@ using report::Stage;
 using report::Verdict;
 
 namespace {
-
-// One that waits while another runs is what hides the preparing; a second is for runs shorter than that takes.
-constexpr unsigned kPreparedAhead = 2;
-
-// 16 hexadecimal digits from the kernel's random source: a report's id and a run's name.
-std::string random_id() {
-  std::uint64_t bits = 0;
-  // Without GRND_NONBLOCK it fails for no reason but a signal, which cannot interrupt 8 bytes.
-  while (::getrandom(&bits, sizeof bits, 0) != sizeof bits) {
-  }
-  return fmt::format("{:016x}", bits);
-}
 
 Diagnostic to_diagnostic(const sum_verify::Finding& finding) {
   using Class = sum_verify::Finding::Class;
@@ -106,13 +91,12 @@ class Pipeline::Road {
  public:
   Road(Pipeline& pipeline, const Request& request, const ReportSink& others = nullptr)
       : pipeline_(pipeline), request_(request), others_(others) {
-    report_.id = random_id();
     report_.limits = limits_section(request);
     report_.sandbox.profile = request.profile;
     report_.sandbox.network = request.network == launch::Network::none ? "none" : "loopback";
   }
 
-  Report take_report() { return std::move(report_); }
+  Report take_report() { return std::move(progress_.report); }
 
   // An Error ended the road at the stage it had come to.
   void stopped_by(const Error& error) {
@@ -144,19 +128,23 @@ class Pipeline::Road {
     TRY(std::optional<go_build::Artifact> artifact, build(submission, *tree));
     if (!artifact) return {};
     // From here on nothing of the submitter's runs outside the walls, and nothing it prints is believed.
-    program_ = std::move(artifact->program);
-    return launch(program_name(submission), shows_source(request_) ? submission.snapshot_path : "",
-                  request_.action == Request::Action::test ? submission.package : ".", streams);
+    return launch({.name = program_name(submission),
+                   .source_path = shows_source(request_) ? submission.snapshot_path : "",
+                   .package = request_.action == Request::Action::test ? submission.package : ".",
+                   .module_path = tree->module_path,
+                   .program = [&]() -> Result<UniqueFd> { return std::move(artifact->program); }},
+                  streams);
   }
 
   Status exec(const launch::Streams& streams) {
     report_.stage = Stage::ingest;
     report_.verify.result = "skipped";
     TRY(const ingest::ExecutableFile file, ingest::open_executable(request_.sources.at(0), request_.ingest_limits));
-    TRY_STATUS(launch(std::filesystem::path(file.path).filename().string(), "", ".", streams,
-                      [&] { return take_executable(file); }));
-    // Hashing a program takes longer than launching it, so it waits until the run is over and somebody wants it.
-    return request_.repeat == 1 ? hash_program() : Status{};
+    return launch({.name = std::filesystem::path(file.path).filename().string(),
+                   .source_path = "",
+                   .module_path = "",
+                   .program = [&] { return take_executable(file); }},
+                  streams);
   }
 
   Status build_to(const std::string& output) {
@@ -169,7 +157,7 @@ class Pipeline::Road {
     if (!tree) return {};
     TRY(std::optional<go_build::Artifact> artifact, build(submission, *tree));
     if (!artifact) return {};
-    TRY(std::string bytes, read_whole(artifact->program.get(), artifact->size));
+    TRY(std::string bytes, read_program(artifact->program.get(), artifact->size));
     TRY_STATUS(write_output(path, bytes, 0755));
     report_.verdict = Verdict::ok;
     return {};
@@ -207,24 +195,6 @@ class Pipeline::Road {
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
-
-  template <class Work>
-  std::invoke_result_t<Work> timed(const char* stage, Work&& work) {
-    pipeline_.narrator_.note(std::string("stage: ") + stage);
-    Clock::time_point start = Clock::now();
-    auto result = work();
-    using std::chrono::duration_cast;
-    using std::chrono::microseconds;
-    report_.timeline.push_back(
-        {stage, duration_cast<microseconds>(start - begin_), duration_cast<microseconds>(Clock::now() - start)});
-    return result;
-  }
-
-  void note(report::Note::About about, const std::vector<std::string>& sentences) {
-    for (const std::string& sentence : sentences) report_.notes.push_back({about, sentence});
-  }
-
   Status make_workspace() {
     TRY_STATUS(make_directories(pipeline_.state_directory_));
     TRY(int removed, store::RunDirectory::remove_orphans(pipeline_.state_directory_));
@@ -288,7 +258,7 @@ class Pipeline::Road {
         module;  // lives until the snapshot is taken: an unpinned one's directory goes with it
     if (request_.sources.size() == 1 && ingest::is_module_version(request_.sources[0])) {
       report_.stage = Stage::fetch;
-      TRY(module, timed("fetch", [&] { return fetch_module(); }));
+      TRY(module, progress_.timed("fetch", [&] { return fetch_module(); }));
       ingest_request.sources = {module->directory + (module->package == "." ? "" : module->package.substr(1))};
       ingest_request.root = module->directory;
       report_.verify.pin = module->h1;
@@ -300,13 +270,14 @@ class Pipeline::Road {
                       "directory, files or an archive run without one",
                       fmt::join(request_.sources, " "), request_.pin));
     }
-    TRY(ingest::Submission submission,
-        timed("ingest", [&] { return ingest::snapshot(ingest_request, workspace_->path(), pipeline_.narrator_); }));
+    TRY(ingest::Submission submission, progress_.timed("ingest", [&] {
+      return ingest::snapshot(ingest_request, workspace_->path(), pipeline_.narrator_);
+    }));
     if (module) {
       submission.kind = ingest::Submission::Kind::module_version;
       submission.name = request_.sources[0];
     }
-    note(report::Note::About::submission, submission.dropped);
+    progress_.note(report::Note::About::submission, submission.dropped);
     return submission;
   }
 
@@ -328,8 +299,9 @@ class Pipeline::Road {
     options.tags = request_.tags;
     options.toolchain_go_version = go->number();
     options.tests = request_.action == Request::Action::test;
-    TRY(sum_verify::Verification verification,
-        timed("verify", [&] { return sum_verify::verify(submission, options, *source, pipeline_.narrator_); }));
+    TRY(sum_verify::Verification verification, progress_.timed("verify", [&] {
+      return sum_verify::verify(submission, options, *source, pipeline_.narrator_);
+    }));
     for (const sum_verify::Finding& finding : verification.findings)
       report_.diagnostics.push_back(to_diagnostic(finding));
     describe_verification(verification);
@@ -348,7 +320,6 @@ class Pipeline::Road {
       }
       return;
     }
-    module_path_ = verification.tree->module_path;
     report_.verify.modules = verification.tree->modules.size();
     report_.verify.files = verification.tree->files;
     report_.verify.bytes = verification.tree->bytes;
@@ -369,8 +340,9 @@ class Pipeline::Road {
     report_.stage = Stage::build;
     TRY(go_build::Toolchain * go, toolchain());
     TRY(go_build::Request build_request, request_for_build());
-    TRY(go_build::BuildOutcome outcome,
-        timed("build", [&] { return go_build::build(submission, tree, *go, build_request, pipeline_.narrator_); }));
+    TRY(go_build::BuildOutcome outcome, progress_.timed("build", [&] {
+      return go_build::build(submission, tree, *go, build_request, pipeline_.narrator_);
+    }));
     describe_build(outcome, *go);
     return std::move(outcome.artifact);
   }
@@ -396,7 +368,7 @@ class Pipeline::Road {
       report_.build->binary_sha256 = outcome.artifact->sha256.hex();
       report_.build->binary = outcome.artifact->size;
       report_.build->instrumented = request_.trace.has_value();
-      note(report::Note::About::hooks, outcome.artifact->notes);
+      progress_.note(report::Note::About::hooks, outcome.artifact->notes);
       return;
     }
     const go_build::BuildFailure& failure = outcome.failure;
@@ -408,27 +380,10 @@ class Pipeline::Road {
     report_.diagnostics.insert(report_.diagnostics.end(), failure.diagnostics.begin(), failure.diagnostics.end());
   }
 
-  static Result<std::string> read_whole(int program, Bytes size) {
-    std::string bytes(size.count, '\0');
-    for (std::size_t at = 0; at < bytes.size();) {
-      ssize_t got = ::pread(program, bytes.data() + at, bytes.size() - at, static_cast<off_t>(at));
-      if (got <= 0) return host_error(got < 0 ? errno : EIO, "cannot read the program");
-      at += static_cast<std::size_t>(got);
-    }
-    return bytes;
-  }
-
-  Status hash_program() {
-    if (!request_.hash_program || !report_.build->binary_sha256.empty()) return {};
-    TRY(std::string bytes, read_whole(program_.get(), report_.build->binary));
-    report_.build->binary_sha256 = sha256(bytes).hex();
-    return {};
-  }
-
   // The copy takes about as long as init takes for its script, so the two happen side by side.
-  Status take_executable(const ingest::ExecutableFile& file) {
+  Result<UniqueFd> take_executable(const ingest::ExecutableFile& file) {
     report_.stage = Stage::ingest;
-    TRY(ingest::Executable executable, timed("ingest", [&] { return ingest::copy_executable(file); }));
+    TRY(ingest::Executable executable, progress_.timed("ingest", [&] { return ingest::copy_executable(file); }));
     // A profile other than Go's own may let a dynamic program load what --mount-ro shows it.
     if (request_.profile == "go-run") {
       TRY(std::optional<std::string> refusal,
@@ -442,120 +397,23 @@ class Pipeline::Road {
       }
     }
     report_.build = report::BuildSection{.binary = executable.size};
-    program_ = std::move(executable.program);
     report_.stage = Stage::run;
-    return {};
+    return std::move(executable.program);
   }
 
-  // `take_program` may make program_ while the sandbox is prepared.
-  Status launch(const std::string& name, const std::string& source_path, const std::string& package,
-                const launch::Streams& streams, const std::function<Status()>& take_program = nullptr) {
+  Status launch(const Launched& launched, const launch::Streams& streams) {
     report_.stage = Stage::run;
-    streams_merged_ = streams.merge;
-    TRY(launch::Plan plan, plan_for(request_, report_.id, source_path, package));
-    TRY_STATUS(watch_calls(request_, plan));
     TRY(launch::Host * walls, host());
-    if (request_.repeat > 1) return launch_each(*walls, plan, name, streams, take_program);
-    TRY(std::unique_ptr<launch::Sandbox> sandbox, timed("prepare", [&] { return walls->prepare(plan, take_program); }));
-    return run_in(*sandbox, name, streams);
-  }
-
-  // One artifact, many runs: while one runs, the next one's sandbox is prepared. What the runs have in common is in
-  // each report.
-  Status launch_each(launch::Host& walls, const launch::Plan& plan, const std::string& name,
-                     const launch::Streams& streams, const std::function<Status()>& take_program) {
-    TRY(const std::unique_ptr<launch::Pool> pool,
-        walls.pool(plan, {.ahead = kPreparedAhead, .total = request_.repeat}));
-    if (take_program) TRY_STATUS(take_program());
-    TRY_STATUS(hash_program());
-    const Report common = report_;
-    for (std::uint32_t ended = 0; ended < request_.repeat; ++ended) {
-      int signal = take_signal(pipeline_.cancel_fd_);
-      if (ended > 0) {
-        if (signal == 0) signal = report_.facts.received_signal;
-        if (report_.verdict == Verdict::canceled) break;
-        const bool go_on = others_ && others_(report_);
-        begin_report(common);
-        if (!go_on) return host_error(fmt::format("stopped: nobody takes the report of run {}", ended));
-      }
-      if (signal != 0)
-        return Error{Fault::host, ECANCELED,
-                     fmt::format("canceled by {} when {} of {} runs had ended", report::signal_name(signal), ended,
-                                 request_.repeat)};
-      if (streams.input >= 0 && ::lseek(streams.input, 0, SEEK_SET) != 0)
-        return host_error(errno, "cannot read standard input again from its start");
-      TRY(const std::unique_ptr<launch::Sandbox> sandbox, timed("prepare", [&] { return pool->take(); }));
-      TRY_STATUS(run_in(*sandbox, name, streams));
-    }
-    return pool->close();
-  }
-
-  void begin_report(const Report& common) {
-    report_ = common;
-    report_.id = random_id();
-    report_.timeline.clear();
-    begin_ = Clock::now();
-  }
-
-  Status run_in(launch::Sandbox& sandbox, const std::string& name, const launch::Streams& streams) {
-    launch::Program what{.executable = program_.get(), .argv = {name}, .environment = environment_of(request_)};
-    what.argv.insert(what.argv.end(), request_.arguments.begin(), request_.arguments.end());
-    TRY(const std::unique_ptr<TracedRun> traced, trace_run(what));
-    TRY(report_.facts, timed("run", [&]() -> Result<launch::Facts> {
-          TRY_STATUS(sandbox.start(what, streams, traced.get()));
-          // The sandbox has a descriptor of its own, and gives it up as soon as it can.
-          if (!request_.hash_program && request_.repeat == 1) program_.reset();
-          return sandbox.wait(pipeline_.cancel_fd_);
-        }));
-    if (traced) report_.trace = traced->finish();
-    judge();
-    note(report::Note::About::collection, collect(request_.collect, sandbox.scratch(), request_.limits.scratch));
-    return {};
-  }
-
-  // nullptr: this run is not traced.
-  Result<std::unique_ptr<TracedRun>> trace_run(launch::Program& program) {
-    if (!request_.trace) return std::unique_ptr<TracedRun>();
-    TRY(auto traced, TracedRun::start(*request_.trace, program.executable,
-                                      trace_socket(pipeline_.state_directory_, report_.id), request_.trace_probes));
-    traced->give_descriptors(program);
-    pipeline_.narrator_.note(
-        fmt::format("tracing run {}: 'sandbox-run trace attach {} RULE' switches a rule on", report_.id, report_.id));
-    return traced;
-  }
-
-  void judge() {
-    const launch::Facts& facts = report_.facts;
-    Outcome outcome = classify(facts, report_.limits);
-    report_.verdict = verdict_of(outcome);
-    report_.message = describe(outcome, facts, report_.limits);
-    report_.limits_hit = limits_hit(facts, report_.limits);
-    if (const auto* exited = std::get_if<Exited>(&outcome))
-      report_.exit_code = exited->code;
-    else if (facts.status && facts.status->exited && facts.ended == launch::EndedBySupervisor::none)
-      report_.exit_code = facts.status->exit_code;
-    if (const auto* signalled = std::get_if<Signalled>(&outcome)) report_.signal = signalled->signal;
-    report_.sandbox.cgroup_version = facts.cgroup_version;
-    report_.sandbox.network = facts.network;
-    report_.sandbox.weakened = facts.weakened;
-    report_.sandbox.hardening = facts.hardening;
-    const launch::Stream& errors = streams_merged_ ? facts.stdout_stream : facts.stderr_stream;
-    if (report_.verdict == Verdict::ok) return;
-    report_.go_failure = report::parse_go_failure(errors.captured);
-    // -trimpath names the module's files by its path; the submitter knows them by where they are.
-    if (report_.go_failure && !module_path_.empty() && report_.go_failure->location.starts_with(module_path_ + "/"))
-      report_.go_failure->location.erase(0, module_path_.size() + 1);
+    return Runs(request_, progress_, {*walls, pipeline_.state_directory_, pipeline_.cancel_fd_, others_})
+        .run(launched, streams);
   }
 
   Pipeline& pipeline_;
   const Request& request_;
   const ReportSink others_;
-  Report report_;
-  UniqueFd program_;  // what is launched: a sealed memory file
-  bool streams_merged_ = false;
-  bool unpinned_ = false;    // a module@version that nothing vouches for
-  std::string module_path_;  // of the go.mod; empty without one
-  Clock::time_point begin_ = Clock::now();
+  Progress progress_{pipeline_.narrator_};
+  Report& report_ = progress_.report;
+  bool unpinned_ = false;  // a module@version that nothing vouches for
   std::optional<store::RunDirectory> workspace_;
   std::optional<go_build::Toolchain> toolchain_;
   std::unique_ptr<fetch::Modules> modules_;
