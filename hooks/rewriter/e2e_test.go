@@ -46,6 +46,7 @@ func main() {
 }
 
 func TestEverythingHookedBehavesTheSame(t *testing.T) {
+	t.Parallel()
 	p := newProject(t, map[string]string{"main.go": `package main
 
 import ("fmt"; "os"; "strings"; "time"; "sort"; "encoding/json"; "errors"; "net/http"; "net/http/httptest"; "io")

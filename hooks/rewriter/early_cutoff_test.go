@@ -94,6 +94,7 @@ func main() {
 `
 
 func TestImportersThatSeeNothingOfAHookAreNotCompiledAnew(t *testing.T) {
+	t.Parallel()
 	b := cutoffProject(t, map[string]string{"main.go": opens},
 		ruleText(901, `{"function":"os.OpenFile"}`, recordAll, "recv", "*"))
 	if anew, kept := b.anew(); len(anew) > 0 || !slices.Equal(kept, []string{"os"}) {
@@ -109,6 +110,7 @@ func TestImportersThatSeeNothingOfAHookAreNotCompiledAnew(t *testing.T) {
 }
 
 func TestImportersOfWhatIsInDoubtAreCompiledAnew(t *testing.T) {
+	t.Parallel()
 	for i, c := range []struct{ name, rule, path, event string }{
 		{"without a call of its own", `{"function":"os.Getpagesize"}`, "os", "enter os.Getpagesize"},
 		{"generic", `{"function":"slices.SortFunc[...]"}`, "slices", "enter slices.SortFunc"},

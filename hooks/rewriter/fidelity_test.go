@@ -124,6 +124,7 @@ func TestCoverageProfilesAreThoseOfACleanBuild(t *testing.T) {
 }
 
 func TestAProfileGuidedBuildIsHooked(t *testing.T) {
+	t.Parallel()
 	p := newProject(t, map[string]string{"main.go": `package main
 
 import (

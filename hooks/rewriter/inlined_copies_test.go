@@ -178,6 +178,7 @@ func (p *project) counted(program string) map[string]int {
 }
 
 func TestTheSameEventsWhetherOrNotImportersAreSpared(t *testing.T) {
+	t.Parallel()
 	rules, functions := filesRules(t, 100)
 	spared := cutoffProject(t, reaches, rules...)
 	anew, kept := spared.anew()
@@ -219,6 +220,7 @@ func TestTheSameEventsWhetherOrNotImportersAreSpared(t *testing.T) {
 
 // The compiler says with -m which calls it inlines. Those of functions with calls of their own have to show in the object.
 func TestWhatTheCompilerSaysItInlinedShowsInTheArchive(t *testing.T) {
+	t.Parallel()
 	p := newProject(t, map[string]string{"main.go": "package main\n\nimport _ \"net/http\"\n\nfunc main() {}\n"})
 	args := []string{"build", "-trimpath", "-o", os.DevNull}
 	clean := p.archives()

@@ -255,7 +255,7 @@ func (w *programRun) runProgram(directory, program string, tr *tracer) string {
 	// A minute of processor time: on a busy machine a minute of the clock proves nothing.
 	command := exec.Command("timeout", "-s", "KILL", "900", "sh", "-c", `ulimit -t 60; exec "$0"`, program)
 	command.Dir = directory
-	command.Env = append(w.p.env, "GOMAXPROCS=4")
+	command.Env = append(slices.Clone(w.p.env), "GOMAXPROCS=4", "TMPDIR="+directory) // some leave files there
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
 	if tr != nil {
