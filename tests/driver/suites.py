@@ -91,8 +91,9 @@ def build(context, result, preset, targets, *more):
 def build_instrumented(context, result, targets):
     """The fuzz preset has both sanitizers, so one build of the rooms serves the fuzz targets and the unit tests."""
     compiler = house.tool("clang++-14", "clang++-19", "clang++-18", "clang++")
+    optimization = "-O1" if context.everything else "-O0"  # for minutes of fuzzing, or for seconds of it
     return build(context, result, "fuzz", targets, "-DSANDBOX_RUN_TESTS=ON", "-DCMAKE_CXX_COMPILER=" + compiler,
-                 "-DCMAKE_C_COMPILER=" + compiler.replace("++", ""))
+                 "-DCMAKE_C_COMPILER=" + compiler.replace("++", ""), "-DSANDBOX_RUN_FUZZ_OPTIMIZATION=" + optimization)
 
 
 def sanitizers(context, result):
