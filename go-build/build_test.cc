@@ -422,7 +422,7 @@ TEST_F(BuildTest, AFullDiskIsTheHostsFaultWhenTheProgramIsWritten) {
   const std::string disk_path = dir_ + "/small";
   SmallDisk disk(disk_path, "size=700m");
   ASSERT_TRUE(disk.mounted());
-  shell("mkdir " + disk_path + "/std && cp -a " + state_ + "/std/. " + disk_path + "/std/");
+  shell("mkdir " + disk_path + "/std && cp -a " + state_ + "/std/" + toolchain_.version + "-* " + disk_path + "/std/");
   Request small = request();
   small.state_directory = disk_path;
   const Files files = {{"go.mod", kGoMod}, {"main.go", kHello}};

@@ -45,7 +45,8 @@ class Context:
         self.temporary = None
         self.survivors = os.path.join(TOP, "build", "survivors")
         goroot = find_goroot()
-        self.environment = dict(os.environ, SANDBOX_RUN_STATE=self.state, SANDBOX_RUN=CLI, PYTHONDONTWRITEBYTECODE="1",
+        self.environment = dict(os.environ, SANDBOX_RUN_STATE=self.state, SANDBOX_RUN_TEST_STATE=self.state,
+                                SANDBOX_RUN=CLI, PYTHONDONTWRITEBYTECODE="1",
                                 SANDBOX_RUN_GOROOT=goroot, PATH=os.path.join(goroot, "bin") + ":" + os.environ["PATH"])
 
     def enter(self, temporary):
