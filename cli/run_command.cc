@@ -97,7 +97,7 @@ Status check_exports(const Options& options) {
 }
 
 using Walk = report::Report (runner::Pipeline::*)(const runner::Request&, const launch::Streams&,
-                                                  const runner::Pipeline::ReportSink&);
+                                                  const runner::ReportSink&);
 
 // The exit status is that of the first run that was not ok.
 int walk_to_the_end(Session& session, Walk method, const Options& options, const launch::Streams& streams) {

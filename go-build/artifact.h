@@ -21,7 +21,7 @@ struct Artifact {
   bool cached = false;             // answered by the artifact cache, re-hashed on use
   std::vector<std::string> notes;  // of a hooked build: what could not be hooked, and why
   bool replayed = false;           // compiled and linked without the go command: the same bytes sooner
-  bool planned_first = false;  // of a hooked build: its rules took a plan of the whole program before it was compiled
+  bool planned_first = false;      // of a hooked build: what it hooks was planned for the whole program before
   std::chrono::microseconds wall_time{0};
 };
 

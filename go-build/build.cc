@@ -1,7 +1,8 @@
 // Theory of operation. A build is a sandboxed run of the go command:
 //   key       everything the binary depends on, hashed; the artifact cache answers for it if it can
 //   std cache our own `go build std`, filled once per toolchain, read-only from then on
-//   sandbox   GOROOT, the snapshot and the build list's modules, all read-only; one empty file of ours to write to
+//   sandbox   GOROOT, the snapshot and the build list's modules, all read-only; one empty file of ours to write to,
+//             with hooks a second one
 //   collect   when everything inside is dead: through the descriptor we opened before it started, so no path of the
 //             build's is ever followed; into a sealed memfd, through the ELF gate, into the artifact cache
 #include "go-build/build.h"
@@ -101,8 +102,8 @@ Sha256Digest key_of(const ingest::Submission& submission, const sum_verify::Veri
   return sha256(what);
 }
 
-// An empty file in a directory nobody else can enter; inside, it is bound over /out/program. All a build can write
-// outside its memory is this one inode, up to RLIMIT_FSIZE.
+// An empty file in a directory nobody else can enter; inside, it is bound over /out/program. All a build without
+// hooks can write outside its memory is this one inode, up to RLIMIT_FSIZE; one with hooks has a plan's besides.
 struct OutputFile {
   std::string path;
   UniqueFd fd;
@@ -273,6 +274,7 @@ class Build {
       TRY_STATUS(empty(output));
     }
     planned_first_ = true;
+    narrator_.note("planning what the rules hook in the whole program");
     add_hook_mounts(tool, *request_.hooks, paths);
     TRY(auto planned, plan_hooks(input, paths, target, request_.limits));
     if (auto* failure = std::get_if<BuildFailure>(&planned)) {
@@ -338,8 +340,8 @@ class Build {
     return std::optional<SealedProgram>();
   }
 
-  // The program is the one thing of a build that stands on the host's disk; what was written of it is still there. A
-  // full disk is not the submitter's limit.
+  // Nearly all of a build that stands on the host's disk is the program; what was written of it is still there. A full
+  // disk is not the submitter's limit.
   static Status require_room_for(const OutputFile& output) {
     constexpr Bytes kFull{1 << 20};
     TRY(Bytes left, free_space(output.path));

@@ -23,10 +23,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr Bytes kCap{3ull << 30};  // each counts what it shares with the clean cache
-constexpr Bytes kMostPlanBytes{64u << 20};
+constexpr Bytes kCap{3ull << 30};       // each counts what it shares with the clean cache
 constexpr Bytes kPlansCap{128u << 20};  // of all plans together: everything hooked in net/http's packages is 2 MiB
-constexpr Bytes kMostPackagesBytes{1u << 20};
 constexpr std::size_t kMostNotes = 100;
 constexpr std::string_view kUnhooked = "sandbox-run-hook: unhooked ";  // the rewriter's word
 
@@ -41,6 +39,19 @@ BuildFailure rules_failure(const hooks::HookPlan& plan, const std::string& rules
   const hooks::RuleError& first = plan.errors.front();
   failure.message = fmt::format("{}:{}: {}", rules_file, first.line, first.message);
   if (plan.errors.size() > 1) failure.message += fmt::format(" (and {} more)", plan.errors.size() - 1);
+  return failure;
+}
+
+// The rules' scope and the source's size decide it together.
+BuildFailure plan_too_large(const std::string& rules_file) {
+  BuildFailure failure;
+  failure.limit = BuildFailure::Limit::output;
+  failure.message =
+      fmt::format("what {} hooks in this program takes a plan of more than {}; have fewer functions match", rules_file,
+                  format_bytes(kMostPlanBytes));
+  failure.diagnostics.push_back(
+      {Diagnostic::Severity::error, build_code_name(BuildCode::GB005), rules_file, 0, 0, failure.message});
+  failure.output = failure.message + "\n";
   return failure;
 }
 
@@ -276,8 +287,10 @@ Result<std::variant<hooks::HookPlan, BuildFailure>> plan_hooks(const HookInput& 
                    rewriter_command({"plan", fmt::format("-o={}", inside::kOutput)}, target, limits),
                    kCapturedMessages));
   if (!succeeded(facts)) return Answer(read_failure(facts, limits));
-  TRY(const std::string text, read_file(output, kMostPlanBytes));
-  TRY(hooks::HookPlan plan, hooks::parse_hook_plan(text));
+  const auto text = read_file(output, kMostPlanBytes);
+  if (!text && text.error().sys_errno == EFBIG) return Answer(plan_too_large(input.hooks.rules_file));
+  if (!text) return text.error();
+  TRY(hooks::HookPlan plan, hooks::parse_hook_plan(*text));
   // A shipped set is written for every program and every Go release: what this one lacks is no mistake in it.
   std::erase_if(plan.errors,
                 [&](const hooks::RuleError& error) { return input.hooks.shipped_rules.contains(error.rule); });

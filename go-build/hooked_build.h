@@ -39,6 +39,8 @@ std::vector<std::string> hook_flags(const hooks::HookPlan& standard, const hooks
 // added to inside::kHookPlan as it is compiled; so is what is linked.
 std::vector<std::string> hook_flags_of_parts(const hooks::HookPlan& standard, const Hooks& hooks);
 
+inline constexpr Bytes kMostPlanBytes{64u << 20};
+
 // An empty file that a sandbox may write to and nothing else, as a build's output is.
 Result<std::string> make_plan_file(const std::string& directory);
 

@@ -120,13 +120,18 @@ class SeveralPackages : public HookedBuildTest {
                "os.Open(\"/nonexistent\")\n\tfmt.Println(err, inner.Shout(\"x\"))\n}\n"},
               {"inner/inner.go",
                "package inner\n\nimport \"strings\"\n\nfunc Shout(s string) string {\n\treturn "
-               "strings.ToUpper(s)\n}\n"},
+               "strings.ToUpper(s)\n}\n\n//go:nosplit\nfunc small() {}\n"},
               {"inner/inner_test.go",
                "package inner\n\nimport \"testing\"\n\nfunc TestShout(t *testing.T) {\n\tt.Log("
                "Shout(\"x\"))\n}\n"}});
     auto outcome = try_build(changed, with, tree_, with.test_binary ? "./inner" : ".");
     EXPECT_TRUE(outcome) << outcome.error().what;
     return outcome ? std::move(*outcome) : BuildOutcome{};
+  }
+  Artifact must_build(const Files& files, const Request& with) {
+    auto outcome = try_build(files, with);
+    EXPECT_TRUE(outcome && outcome->artifact) << (outcome ? outcome->failure.message : outcome.error().what);
+    return outcome && outcome->artifact ? std::move(*outcome->artifact) : Artifact{};
   }
   Artifact must_build_several(const Request& with) {
     BuildOutcome outcome = build_several(with);
@@ -142,7 +147,8 @@ class SeveralPackages : public HookedBuildTest {
 };
 
 TEST_F(SeveralPackages, AreHeldAgainstTheRulesAsTheyAreCompiledToTheSameBytes) {
-  for (const char* function : {"example.org/app/inner.Shout", "strings.ToUpper", "main.main"}) {
+  for (const char* function :
+       {"example.org/app/inner.Shout", "example.org/app/inner.*", "strings.ToUpper", "main.main"}) {
     Request with = request(hooks_at(function));
     const Artifact compiled = must_build_several(with);
     const auto libraries = entries("hooked-std");
@@ -152,6 +158,7 @@ TEST_F(SeveralPackages, AreHeldAgainstTheRulesAsTheyAreCompiledToTheSameBytes) {
     EXPECT_TRUE(planned.planned_first) << function;
     EXPECT_EQ(compiled.sha256, planned.sha256) << function;
     EXPECT_EQ(compiled.notes, planned.notes) << function;
+    EXPECT_EQ(compiled.notes.size(), std::string_view(function).ends_with('*') ? 1u : 0u) << "what cannot be hooked";
     EXPECT_EQ(entries("hooked-std"), libraries) << "both ways come to one standard library";
     const std::string package(function, std::string_view(function).rfind('.'));
     EXPECT_THAT(bytes_of(compiled), HasSubstr(package + ".sandboxSite_0"));
@@ -159,20 +166,46 @@ TEST_F(SeveralPackages, AreHeldAgainstTheRulesAsTheyAreCompiledToTheSameBytes) {
 }
 
 TEST_F(SeveralPackages, TestBinariesToo) {
-  Request with = request(hooks_at("strings.ToUpper"));
+  for (const char* function : {"strings.ToUpper", "example.org/app/inner.*"}) {
+    Request with = request(hooks_at(function));
+    with.test_binary = true;
+    const Artifact compiled = must_build_several(with);
+    with.use_shortcuts = false;
+    const Artifact planned = must_build_several(with);
+    EXPECT_FALSE(compiled.planned_first) << function;
+    EXPECT_EQ(compiled.sha256, planned.sha256) << function;
+  }
+  // The main function of a test binary is go test's own.
+  Request with = request(hooks_at("main.main"));
   with.test_binary = true;
-  const Artifact compiled = must_build_several(with);
-  EXPECT_FALSE(compiled.planned_first);
-  EXPECT_THAT(bytes_of(compiled), HasSubstr("strings.sandboxSite_0"));
+  EXPECT_THAT(build_several(with).failure.message, HasSubstr("nothing is called 'main.main'"));
 }
 
-TEST_F(SeveralPackages, AnImportThatTheSourcesDidNotSayTakesAPlan) {
-  tree_.standard_imports.erase("strings");
-  tree_.standard_imports.erase("fmt");  // which would bring strings along
-  tree_.standard_imports.erase("os");
-  const Artifact artifact = must_build_several(request(hooks_at("strings.ToUpper")));
-  EXPECT_TRUE(artifact.planned_first);
-  EXPECT_THAT(bytes_of(artifact), HasSubstr("strings.sandboxSite_0"));
+// A shipped rule may be in vain, so that what was linked is all that can speak for a plan.
+TEST_F(SeveralPackages, WhatIsLinkedAndWasNotPlannedOrPlannedAndIsNotLinkedTakesAPlan) {
+  Hooks hooks = hooks_at("strings.ToUpper");
+  hooks.shipped_rules = {0};
+  tree_.standard_imports = {"example"};
+  const Artifact more = must_build_several(request(hooks));
+  EXPECT_TRUE(more.planned_first);
+  EXPECT_THAT(bytes_of(more), HasSubstr("strings.sandboxSite_0"));
+  tree_.standard_imports = {"fmt", "os", "strings", "net/http"};
+  EXPECT_TRUE(must_build_several(request(hooks)).planned_first);
+  BuildOutcome in_vain = build_several(request(hooks_at("net/http.Get")));
+  EXPECT_FALSE(in_vain.artifact);
+  EXPECT_THAT(in_vain.failure.message, HasSubstr("net/http"));
+  tree_.standard_imports = {"fmt", "os", "strings"};
+  EXPECT_FALSE(must_build_several(request(hooks)).planned_first) << "control";
+}
+
+TEST_F(SeveralPackages, AModuleMayBeCalledAsPartsOfTheRuntime) {
+  const Artifact artifact =
+      must_build({{"go.mod", "module runtime/app\n\ngo 1.25\n"},
+                  {"main.go", "package main\n\nimport \"runtime/app/inner\"\n\nfunc main() { inner.F() }\n"},
+                  {"inner/inner.go", "package inner\n\nfunc F() {}\n"}},
+                 request(hooks_at("runtime/app/inner.F")));
+  EXPECT_FALSE(artifact.planned_first);
+  EXPECT_THAT(bytes_of(artifact), HasSubstr("runtime/app/inner.sandboxSite_0"));
 }
 
 TEST_F(SeveralPackages, RulesInVainAreThePlansToExplainButForShippedOnes) {

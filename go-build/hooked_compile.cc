@@ -4,10 +4,8 @@
 //   other packages    by the rewriter as it compiles each of them, every time: it adds a line to a file of the build's
 // A rule is in order if some part has a place for it and none has a doubt about it. What a shipped set asks for may be
 // missing: it is written for every program. Which packages of the standard library a program is made of is said by the
-// sources' imports first, and by the linker in the end: one that was not planned means that a plan has to be made.
+// sources' imports first, and by the linker in the end: where the two differ, a plan has to be made.
 #include "go-build/hooked_compile.h"
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <ctime>
@@ -23,8 +21,6 @@
 namespace sandbox_run::go_build {
 namespace {
 
-constexpr Bytes kMostPlanBytes{64u << 20};
-
 // What the main function that `go test` writes imports beside the tests. Source: cmd/go/internal/load/test.go.
 const std::set<std::string> kImportsOfTestMain = {"os", "reflect", "testing", "testing/internal/testdeps"};
 
@@ -37,9 +33,9 @@ struct StandardPart {
 // nullopt: the plan of the whole program says whose fault that is.
 Result<std::optional<StandardPart>> standard_part(const HookInput& input, const StdCache& std_library,
                                                   const std::set<std::string>& imports, Narrator& narrator) {
-  std::vector<std::string> packages(imports.begin(), imports.end());
-  packages.push_back("runtime");  // as the go command adds it to every program
-  auto plan = standard_plan(input, std_library, packages);
+  std::set<std::string> packages = imports;
+  packages.insert("runtime");  // as the go command adds it to every program
+  auto plan = standard_plan(input, std_library, {packages.begin(), packages.end()});
   if (!plan && plan.error().sys_errno == ECANCELED) return std::move(plan).error();
   if (!plan) return std::optional<StandardPart>();
   TRY(HookedStdCache library, hooked_std_cache(input, std_library, *plan, narrator));
@@ -53,17 +49,19 @@ Result<std::string> add_parts_file(const HookInput& input, BuildPaths& paths) {
   return file;
 }
 
-// The parts as one plan: rules once for each part.
-Result<hooks::HookPlan> read_parts(const std::string& file) {
-  TRY(const std::string text, read_file(file, kMostPlanBytes));
+// The parts as one plan, which has each rule once for each part. nullopt: they are more than that; a plan would be too.
+Result<std::optional<hooks::HookPlan>> read_parts(const std::string& file) {
+  const auto text = read_file(file, kMostPlanBytes);
+  if (!text && text.error().sys_errno == EFBIG) return std::optional<hooks::HookPlan>();
+  if (!text) return text.error();
   hooks::HookPlan all;
   auto append = [](auto& to, auto& from) {
     to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
   };
-  std::istringstream lines(text);
+  std::istringstream lines(*text);
   for (std::string line; std::getline(lines, line);) {
     TRY(hooks::HookPlan part, hooks::parse_hook_plan(line));
-    append(all.dependencies, part.dependencies);
+    append(all.linked, part.linked);
     append(all.refused, part.refused);
     append(all.rules, part.rules);
   }
@@ -71,7 +69,7 @@ Result<hooks::HookPlan> read_parts(const std::string& file) {
   auto place = [](const hooks::RefusedSite& site) { return std::tie(site.function, site.rule, site.why); };
   std::sort(all.refused.begin(), all.refused.end(),
             [&](const auto& one, const auto& other) { return place(one) < place(other); });
-  return all;
+  return std::optional(std::move(all));
 }
 
 bool in_order(const hooks::HookPlan& standard, const hooks::HookPlan& parts, const Hooks& hooks) {
@@ -87,11 +85,19 @@ bool in_order(const hooks::HookPlan& standard, const hooks::HookPlan& parts, con
   return true;
 }
 
-// Whether `linked` has no package of the standard library beside those of `standard`.
-bool all_planned(const hooks::HookPlan& standard, const std::vector<std::string>& linked, const PackageNames& of_std) {
-  const std::set<std::string_view> planned(standard.dependencies.begin(), standard.dependencies.end());
-  return std::all_of(linked.begin(), linked.end(),
-                     [&](const std::string& name) { return planned.contains(name) || !of_std.contains(name); });
+// Whether the packages of the standard library that were linked are those of `standard`: one more would lack its hooks,
+// and one less would have answered for a rule in vain.
+bool linked_as_planned(const hooks::HookPlan& standard, const std::vector<std::string>& linked,
+                       const PackageNames& of_std) {
+  std::set<std::string_view> planned, found;
+  auto take = [&of_std](std::set<std::string_view>& into) {
+    return [&](const std::string& name) {
+      if (of_std.contains(name)) into.insert(name);
+    };
+  };
+  std::for_each(standard.dependencies.begin(), standard.dependencies.end(), take(planned));
+  std::for_each(linked.begin(), linked.end(), take(found));
+  return planned == found;
 }
 
 std::vector<std::string> notes_of(const hooks::HookPlan& standard, const hooks::HookPlan& parts,
@@ -117,9 +123,9 @@ Result<std::optional<HookedCompile>> replay_hooked(ReplayInput replayed, const R
   if (!facts) return std::optional<HookedCompile>();
   HookedCompile result;
   if (succeeded(*facts)) {
-    TRY(const hooks::HookPlan parts, read_parts(parts_file));
-    if (!in_order(standard->plan, parts, input.hooks)) return std::optional<HookedCompile>();
-    result.notes = notes_of(standard->plan, parts, "");
+    TRY(const auto parts, read_parts(parts_file));
+    if (!parts || !in_order(standard->plan, *parts, input.hooks)) return std::optional<HookedCompile>();
+    result.notes = notes_of(standard->plan, *parts, "");
   }
   result.facts = std::move(*facts);
   return std::optional(std::move(result));
@@ -143,10 +149,11 @@ Result<std::optional<HookedCompile>> compile_hooked(const HookInput& input, cons
                                   input.toolchain, build_command(target, limits, processors()), -1, input.cancel_fd));
   HookedCompile result;
   if (succeeded(facts)) {
-    TRY(const hooks::HookPlan parts, read_parts(parts_file));
-    if (!all_planned(standard->plan, parts.dependencies, of_std) || !in_order(standard->plan, parts, input.hooks))
+    TRY(const auto parts, read_parts(parts_file));
+    if (!parts || !linked_as_planned(standard->plan, parts->linked, of_std) ||
+        !in_order(standard->plan, *parts, input.hooks))
       return std::optional<HookedCompile>();
-    result.notes = notes_of(standard->plan, parts, facts.stderr_stream.captured);
+    result.notes = notes_of(standard->plan, *parts, facts.stderr_stream.captured);
   } else if (refused_rule(facts.stderr_stream.captured, input.hooks.rules_file)) {
     return std::optional<HookedCompile>();
   }

@@ -11,13 +11,13 @@ inline constexpr std::string_view kModules = "/gomod";    // GOMODCACHE: the bui
 inline constexpr std::string_view kCache = "/gocache";    // GOCACHE: the std cache below a private layer
 inline constexpr std::string_view kTemporary = "/gotmp";  // GOTMPDIR: memory, noexec
 inline constexpr std::string_view kOutput =
-    "/out/program";  // one empty file of ours, the only thing a build may write outside
+    "/out/program";  // one empty file of ours, the only thing a build without hooks may write outside
 
 // Of a build with hooks.
 inline constexpr std::string_view kRewriter = "/hooks/rewriter";
 inline constexpr std::string_view kHookRules = "/hooks/rules.json";
 inline constexpr std::string_view kHookRuntime = "/hooks/runtime.a";
-inline constexpr std::string_view kHookPlan = "/hooks/plan";           // where the rewriter writes one
+inline constexpr std::string_view kHookPlan = "/hooks/plan";           // another one of ours: where the rewriter writes
 inline constexpr std::string_view kCleanPackages = "/hooks/packages";  // the std cache's, while it is filled with hooks
 inline constexpr std::string_view kHookedArchives = "/gocache/hooked";  // for the linker, in place of clean ones
 

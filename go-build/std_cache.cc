@@ -201,7 +201,7 @@ Status move_cache(const std::string& filled, const std::string& to) {
 }
 
 Result<PackageNames> std_package_names(const StdCache& library) {
-  TRY(const std::string packages, read_file(library.packages_path, Bytes{1 << 20}));
+  TRY(const std::string packages, read_file(library.packages_path, kMostPackagesBytes));
   PackageNames names;
   std::istringstream lines(packages);
   for (std::string line; std::getline(lines, line);) names.insert(line.substr(0, line.find('=')));

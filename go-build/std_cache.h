@@ -21,6 +21,7 @@ struct StdCache {
 
 // Import paths of what `packages_path` lists: all of the standard library but unsafe, which has no compiled form.
 // Fails with: what reading the file fails with.
+inline constexpr Bytes kMostPackagesBytes{1u << 20};
 using PackageNames = std::set<std::string, std::less<>>;
 Result<PackageNames> std_package_names(const StdCache& library);
 

@@ -8,6 +8,7 @@
 #include <climits>
 #include <cstdlib>
 #include <filesystem>
+#include <limits>
 #include <vector>
 
 #include "base/directory.h"
@@ -98,14 +99,25 @@ std::vector<Candidate> installed(const std::string& state_directory) {
 }
 
 // "1.26" asks for any 1.26.x, "1.26.8" for exactly that.
+bool names_one_release(std::string_view wanted, const GoVersion& version) {
+  return std::count(wanted.begin(), wanted.end(), '.') > 1 || !version.prerelease.empty();
+}
+
 bool satisfies(const Toolchain& toolchain, std::string_view wanted) {
   if (wanted.empty()) return true;
   auto have = GoVersion::parse(toolchain.version);
   auto want = GoVersion::parse(wanted);
   if (!have || !want) return false;
-  bool exact = std::count(wanted.begin(), wanted.end(), '.') > 1 || !want->prerelease.empty();
-  if (exact) return *have == *want;
+  if (names_one_release(wanted, *want)) return *have == *want;
   return have->major == want->major && have->minor == want->minor;
+}
+
+// Nothing that can be asked for in these words may build.
+std::optional<std::string> all_below_security_floor(std::string_view wanted) {
+  auto newest = GoVersion::parse(wanted);
+  if (!newest) return std::nullopt;
+  if (!names_one_release(wanted, *newest)) newest->patch = std::numeric_limits<unsigned>::max();
+  return below_security_floor(*newest);
 }
 
 }  // namespace
@@ -148,8 +160,7 @@ std::optional<std::string> below_security_floor(const GoVersion& version) {
   if (version >= floor) return std::nullopt;
   return fmt::format(
       "below the security floor: releases before 1.25.13, 1.26.6 and 1.27.0 have known holes by which a source tree "
-      "runs "
-      "code while it is built");
+      "runs code while it is built");
 }
 
 Result<Toolchain> inspect_goroot(const std::string& goroot) {
@@ -180,6 +191,8 @@ Result<Toolchain> find_toolchain(const std::string& wanted, const std::string& s
   if (!wanted.empty() && !GoVersion::parse(wanted))
     return input_error(
         fmt::format("'{}' is no Go version: write --go 1.26, --go 1.26.8 or --go /absolute/GOROOT", wanted));
+  if (auto reason = all_below_security_floor(wanted))
+    return input_error(fmt::format("cannot build with Go {}: it is {}", wanted, *reason));
   std::vector<Candidate> candidates;
   const char* named = std::getenv("SANDBOX_RUN_GOROOT");
   if (named && *named) {

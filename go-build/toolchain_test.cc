@@ -108,6 +108,21 @@ TEST_F(ToolchainTest, BelowTheFloorIsRefusedWithTheReasonAndTheRemedy) {
   EXPECT_NE(toolchain.error().what.find("sandbox-run toolchain install"), std::string::npos) << toolchain.error().what;
 }
 
+TEST_F(ToolchainTest, AVersionThatNobodyCanInstallIsNoAdvice) {
+  for (const char* old : {"1.2", "1.24", "1.24.9", "go1.25.12", "1.26.5", "1.27rc1"}) {
+    auto toolchain = find_toolchain(old, dir_);
+    ASSERT_FALSE(toolchain) << old;
+    EXPECT_EQ(toolchain.error().fault, Fault::input) << old;
+    EXPECT_EQ(toolchain.error().what.find("toolchain install"), std::string::npos) << toolchain.error().what;
+  }
+  for (const char* good : {"1.25", "1.26", "1.26.7", "1.99"}) {
+    auto toolchain = find_toolchain(good, dir_);
+    if (toolchain) continue;  // the host has it
+    EXPECT_NE(toolchain.error().what.find(std::string("toolchain install ") + good), std::string::npos)
+        << toolchain.error().what;
+  }
+}
+
 TEST_F(ToolchainTest, AGorootThatOthersMayWriteToIsRefused) {
   std::string root = make_goroot("go", "go1.26.8");
   ASSERT_OK(inspect_goroot(root));  // control

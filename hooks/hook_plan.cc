@@ -41,6 +41,8 @@ Result<HookPlan> parse_hook_plan(std::string_view json) {
     if (root.at("version") != 1) return self_error("the hook rewriter's plan is not version 1");
     for (const Json& object : root.at("packages")) plan.packages.push_back(read_package(object));
     for (const Json& name : root.at("dependencies")) plan.dependencies.push_back(name.get<std::string>());
+    if (root.contains("linked"))
+      for (const Json& name : root["linked"]) plan.linked.push_back(name.get<std::string>());
     for (const Json& object : root.at("refused"))
       plan.refused.push_back({object.at("rule").get<std::uint32_t>(), text(object, "function"), text(object, "why")});
     for (const Json& object : root.at("errors"))

@@ -37,7 +37,7 @@ struct RuleError {
   std::string message;
 };
 
-// What the part of a program that a plan is about has for a rule.
+// What a plan's part of the program has for a rule.
 struct RuleSummary {
   std::uint32_t rule = 0;
   std::uint64_t sites = 0;
@@ -49,11 +49,14 @@ struct HookPlan {
   std::vector<std::string> dependencies;  // packages of the standard library that the program is built from, sorted
   std::vector<RefusedSite> refused;
   std::vector<RuleError> errors;
-  std::vector<RuleSummary> rules;  // each once
+  std::vector<RuleSummary> rules;   // each once
+  std::vector<std::string> linked;  // of a part: all packages that the linker was given
 };
 
-// The JSON that `rewriter plan` writes (version 1). It was written next to the submission's sources, so it is read with
-// bounds. Fails with: Fault::self and what is wrong with it.
+// The JSON that `rewriter plan` writes (version 1), of a whole program or of the standard library; or a line of those
+// that the rewriter adds for each package that it compiles and for each program that is linked (its --plan): a part. It
+// was written next to the submission's sources, so it is read with bounds. Fails with: Fault::self and what is wrong
+// with it.
 Result<HookPlan> parse_hook_plan(std::string_view json);
 
 }  // namespace sandbox_run::hooks

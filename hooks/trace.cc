@@ -54,50 +54,6 @@ bool decode(std::string_view content, Value& value) {
 
 }  // namespace
 
-std::string_view name_of(CallMaker maker) {
-  switch (maker) {
-#define X(id, name, meaning) \
-  case CallMaker::id:        \
-    return name;
-    SANDBOX_RUN_CALL_MAKERS(X)
-#undef X
-  }
-  return "";
-}
-
-std::string_view name_of(JoinVerdict verdict) {
-  switch (verdict) {
-#define X(id, name, meaning) \
-  case JoinVerdict::id:      \
-    return name;
-    SANDBOX_RUN_JOIN_VERDICTS(X)
-#undef X
-  }
-  return "";
-}
-
-std::string_view name_of(Forgery forgery) {
-  switch (forgery) {
-#define X(id, name, meaning) \
-  case Forgery::id:          \
-    return name;
-    SANDBOX_RUN_FORGERIES(X)
-#undef X
-  }
-  return "";
-}
-
-std::string_view meaning_of(Forgery forgery) {
-  switch (forgery) {
-#define X(id, name, meaning) \
-  case Forgery::id:          \
-    return meaning;
-    SANDBOX_RUN_FORGERIES(X)
-#undef X
-  }
-  return "";
-}
-
 std::uint64_t BegunCalls::count() const {
   std::uint64_t sum = lost;
   for (const CallPlace& one : places) sum += one.count;

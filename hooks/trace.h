@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/named_enum.h"
 #include "hooks/layout.h"
 #include "hooks/line_table.h"
 #include "hooks/sites.h"
@@ -49,12 +50,7 @@ struct HookHits {
   X(hooks, "hooks", "the hook runtime's instruction, for its start")                           \
   X(kernel, "kernel", "code that the kernel put into the process: clocks, the probe on hooks") \
   X(own, "own", "an instruction that is not one of Go's: the program's or a dependency's own")
-enum class CallMaker {
-#define X(id, name, meaning) id,
-  SANDBOX_RUN_CALL_MAKERS(X)
-#undef X
-};
-std::string_view name_of(CallMaker maker);
+SANDBOX_RUN_NAMED_ENUM(CallMaker, SANDBOX_RUN_CALL_MAKERS);
 
 // System calls of one number that began at one instruction, watched or not. Refused ones never begin.
 struct CallPlace {
@@ -87,17 +83,7 @@ struct Witness {
   X(uncovered, "uncovered", "no active rule sees every call of a function that makes it") \
   X(unexplained, "unexplained", "no open frame accounts for it")                          \
   X(contradicted, "contradicted", "the open frames name another path")
-enum class JoinVerdict {
-#define X(id, name, meaning) id,
-  SANDBOX_RUN_JOIN_VERDICTS(X)
-#undef X
-};
-constexpr std::size_t kJoinVerdicts = 0
-#define X(id, name, meaning) +1
-    SANDBOX_RUN_JOIN_VERDICTS(X)
-#undef X
-    ;
-std::string_view name_of(JoinVerdict verdict);
+SANDBOX_RUN_NAMED_ENUM(JoinVerdict, SANDBOX_RUN_JOIN_VERDICTS);
 
 struct Witnessed {
   WitnessedCall call;
@@ -159,18 +145,7 @@ struct FunctionTotals {
   X(unknown_counter, "unknown counter", "a counter of a site that is not in the binary")  \
   X(ring_position, "ring position", "a position that reservations cannot reach")          \
   X(unwitnessed, "unwitnessed", "an event for which the kernel saw no hook run")
-enum class Forgery {
-#define X(id, name, meaning) id,
-  SANDBOX_RUN_FORGERIES(X)
-#undef X
-};
-constexpr std::size_t kForgeries = 0
-#define X(id, name, meaning) +1
-    SANDBOX_RUN_FORGERIES(X)
-#undef X
-    ;
-std::string_view name_of(Forgery forgery);
-std::string_view meaning_of(Forgery forgery);
+SANDBOX_RUN_NAMED_ENUM(Forgery, SANDBOX_RUN_FORGERIES);
 
 struct ForgeryCount {
   std::uint64_t count = 0;
@@ -195,15 +170,15 @@ struct Trace {
   std::vector<Witnessed>
       witnessed;  // likewise; those that are neither explained nor the runtime's have room of their own
   std::uint64_t witnessed_counted = 0;
-  std::array<std::uint64_t, kJoinVerdicts> verdicts{};  // of all witnessed calls
-  std::vector<FunctionTotals> functions;                // by time, then calls, most first
+  std::array<std::uint64_t, std::size(kJoinVerdictValues)> verdicts{};  // of all witnessed calls
+  std::vector<FunctionTotals> functions;                                // by time, then calls, most first
   std::uint64_t open_frames = 0;        // at the end: a program that exits inside a hooked function leaves some
   std::uint64_t untracked_frames = 0;   // beyond the collector's bound: not joined
   std::uint64_t unbalanced_frames = 0;  // ended out of order, or without a beginning after events were lost
   std::uint64_t without_effect = 0;
   std::uint64_t dropped = 0;  // by the program's own count
   std::uint64_t lost = 0;     // by the collector's
-  std::array<ForgeryCount, kForgeries> forgeries{};
+  std::array<ForgeryCount, std::size(kForgeryValues)> forgeries{};
   std::vector<TraceChange> changes;
   std::vector<Witness> witnesses;
   std::optional<HookHits> hits;                            // where a uprobe was there

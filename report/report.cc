@@ -117,10 +117,10 @@ ordered_json go_json(const std::optional<GoFailure>& failure) {
 // What the program claimed and what the kernel saw, in figures; the events themselves are exports (trace_export.h).
 ordered_json trace_json(const hooks::Trace& trace) {
   ordered_json verdicts = ordered_json::object();
-  for (std::size_t i = 0; i < hooks::kJoinVerdicts; ++i)
+  for (std::size_t i = 0; i < std::size(hooks::kJoinVerdictValues); ++i)
     verdicts[std::string(hooks::name_of(static_cast<hooks::JoinVerdict>(i)))] = trace.verdicts[i];
   ordered_json forgeries = ordered_json::object();
-  for (std::size_t i = 0; i < hooks::kForgeries; ++i)
+  for (std::size_t i = 0; i < std::size(hooks::kForgeryValues); ++i)
     if (trace.forgeries[i].count > 0)
       forgeries[std::string(hooks::name_of(static_cast<hooks::Forgery>(i)))] = trace.forgeries[i].count;
   ordered_json json = {{"rules", trace.rules},

@@ -187,10 +187,10 @@ ordered_json json_of(const hooks::CallPlace& place) {
 
 ordered_json summary_json(const Trace& trace) {
   ordered_json verdicts = ordered_json::object();
-  for (std::size_t i = 0; i < hooks::kJoinVerdicts; ++i)
+  for (std::size_t i = 0; i < std::size(hooks::kJoinVerdictValues); ++i)
     verdicts[std::string(hooks::name_of(static_cast<hooks::JoinVerdict>(i)))] = trace.verdicts[i];
   ordered_json forgeries = ordered_json::array();
-  for (std::size_t i = 0; i < hooks::kForgeries; ++i)
+  for (std::size_t i = 0; i < std::size(hooks::kForgeryValues); ++i)
     if (const auto& one = trace.forgeries[i]; one.count > 0)
       forgeries.push_back({{"kind", hooks::name_of(static_cast<hooks::Forgery>(i))},
                            {"meaning", hooks::meaning_of(static_cast<hooks::Forgery>(i))},
@@ -373,7 +373,7 @@ void add_doubts(const Trace& trace, std::string& text) {
   if (trace.unbalanced_frames + trace.untracked_frames > 0)
     text += fmt::format("{} did not end in order, {} beyond what is followed\n",
                         counted(trace.unbalanced_frames, "call"), trace.untracked_frames);
-  for (std::size_t i = 0; i < hooks::kForgeries; ++i)
+  for (std::size_t i = 0; i < std::size(hooks::kForgeryValues); ++i)
     if (const auto& one = trace.forgeries[i]; one.count > 0)
       text += fmt::format("forged: {} (×{}; {})\n", hooks::meaning_of(static_cast<hooks::Forgery>(i)), one.count,
                           escape_line(one.example));
@@ -430,7 +430,7 @@ std::string trace_summary(const Trace& trace, std::size_t top) {
   add_functions(trace, top, text);
   if (trace.witnessed_counted > 0) {
     text += "join:";
-    for (std::size_t i = 0; i < hooks::kJoinVerdicts; ++i)
+    for (std::size_t i = 0; i < std::size(hooks::kJoinVerdictValues); ++i)
       if (trace.verdicts[i] > 0)
         text += fmt::format(" {} {}", trace.verdicts[i], hooks::name_of(static_cast<hooks::JoinVerdict>(i)));
     text += '\n';

@@ -23,6 +23,7 @@ constexpr std::size_t kMostNotes = 100;  // lines about what was not copied
 
 struct Walk {
   const std::vector<Collect>& wanted;
+  std::vector<bool> matched;  // of each, whether anything did
   int root;
   std::uint64_t left;  // bytes that may still be written: a sparse file costs the program nothing, and us its size
   std::vector<std::string> skipped;
@@ -48,8 +49,10 @@ Status copy(int from, const std::string& to, std::uint64_t size) {
 }
 
 void take(Walk& walk, const std::string& path) {
-  for (const Collect& want : walk.wanted) {
+  for (std::size_t i = 0; i < walk.wanted.size(); ++i) {
+    const Collect& want = walk.wanted[i];
     if (::fnmatch(want.glob.c_str(), path.c_str(), FNM_PATHNAME | FNM_PERIOD) != 0) continue;
+    walk.matched[i] = true;
     auto file = open_beneath(walk.root, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, kResolveStrict | RESOLVE_NO_XDEV);
     struct stat info {};
     if (!file || ::fstat(file->get(), &info) != 0 || !S_ISREG(info.st_mode)) {
@@ -88,10 +91,12 @@ void descend(Walk& walk, const std::string& path, int depth) {
 
 std::vector<std::string> collect(const std::vector<Collect>& wanted, int scratch_fd, Bytes most) {
   if (wanted.empty() || scratch_fd < 0) return {};
-  Walk walk{wanted, scratch_fd, most.count, {}};
+  Walk walk{wanted, std::vector<bool>(wanted.size()), scratch_fd, most.count, {}};
   descend(walk, "", 0);
   if (walk.notes > kMostNotes)
     walk.skipped.push_back("--out: skipped " + std::to_string(walk.notes - kMostNotes) + " more");
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    if (!walk.matched[i]) walk.skipped.push_back("--out: the program left no file that matches " + wanted[i].glob);
   return std::move(walk.skipped);
 }
 

@@ -14,8 +14,8 @@ namespace sandbox_run::runner {
 // and names that are not plain text are skipped; mode bits become 0644. Opened with
 // RESOLVE_BENEATH|NO_SYMLINKS|NO_MAGICLINKS|NO_XDEV and O_NONBLOCK. At most `most` bytes are written in all: a sparse
 // file costs the program nothing, and the host its size. Holds nothing against the run: what is not copied, for
-// whatever reason, is a line of the answer (100 at most), because the names are the program's choice and must not
-// decide its verdict.
+// whatever reason, is a line of the answer (100 at most, and one for each glob that nothing matched), because the names
+// are the program's choice and must not decide its verdict.
 std::vector<std::string> collect(const std::vector<Collect>& wanted, int scratch_fd, Bytes most);
 
 }  // namespace sandbox_run::runner

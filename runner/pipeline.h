@@ -10,6 +10,7 @@
 #include "go-build/artifact.h"
 #include "launch/launch.h"
 #include "report/report.h"
+#include "runner/progress.h"
 #include "runner/request.h"
 #include "sum-verify/verify.h"
 
@@ -23,9 +24,6 @@ class Pipeline {
 
   // Called on another thread when a stage that cannot be stopped half-way is canceled; the process then ends.
   void on_cancel(std::function<void(const report::Report&)> call) { on_cancel_ = std::move(call); }
-
-  // Takes the report of a run that others follow, as soon as it has ended; false: no other is wanted.
-  using ReportSink = std::function<bool(const report::Report&)>;
 
   // Source → verified tree → artifact → walls → report. Whatever goes wrong is in the report, never an Error. Where
   // request.repeat asks for several runs, the answer is the last one's report, and `others` gets those before it. A

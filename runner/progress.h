@@ -2,7 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -13,6 +15,9 @@ namespace sandbox_run::runner {
 
 // 16 hexadecimal digits from the kernel's random source: a report's id and a run's name.
 std::string random_id();
+
+// Takes the report of a run that others follow, as soon as it has ended; false: no other is wanted.
+using ReportSink = std::function<bool(const report::Report&)>;
 
 class Progress {
  public:

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/sha256.h"
+#include "launch/pool.h"
 #include "runner/cancel_watch.h"
 #include "runner/collect.h"
 #include "runner/outcome.h"

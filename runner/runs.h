@@ -8,8 +8,6 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "launch/launch.h"
-#include "launch/pool.h"
-#include "runner/pipeline.h"
 #include "runner/progress.h"
 #include "runner/request.h"
 #include "runner/traced_run.h"
@@ -30,7 +28,7 @@ struct RunSetting {
   launch::Host& host;
   const std::string& state_directory;
   int cancel_fd = -1;
-  const Pipeline::ReportSink& others;
+  const ReportSink& others;  // takes each report but the last
 };
 
 class Runs {

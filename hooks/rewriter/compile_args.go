@@ -8,7 +8,8 @@ import (
 )
 
 // hookFlag is given to go build per package (-gcflags=PKG=-sandbox-hook=HASH), so that it enters the cache key of just
-// the packages that a rule touches. The compiler never sees it. Package passthrough has it too.
+// the packages of the standard library that a rule touches, and of a program's own: those that a plan names or, without
+// one, all. The compiler never sees it. Package passthrough has it too.
 const hookFlag = "-sandbox-hook="
 
 // isHooked looks for the flag. It may stand in a response file.

@@ -83,7 +83,7 @@ func TestWhatIsLinkedAndEachPackagesPartAreAddedToAPlan(t *testing.T) {
 		for _, rule := range part.Rules {
 			sites = append(sites, rule.Sites)
 		}
-		linked = append(linked, part.Dependencies...)
+		linked = append(linked, part.Linked...)
 	}
 	if slices.Sort(sites); !slices.Equal(sites, []int{0, 1}) {
 		t.Errorf("the parts' sites are %v", sites)

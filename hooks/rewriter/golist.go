@@ -113,9 +113,11 @@ func runtimeDependencies(all []*listedPackage) map[string]bool {
 	return found
 }
 
-// untouchable says why nothing of a package is hooked; "" if it may be.
-func untouchable(importPath string, runtimeIs map[string]bool) string {
+// untouchable says why nothing of a package is hooked; "" if it may be. A module may be called runtime/x too.
+func untouchable(importPath string, standard bool, runtimeIs map[string]bool) string {
 	switch {
+	case !standard:
+		return ""
 	case runtimeIs[importPath], importPath == "runtime", strings.HasPrefix(importPath, "runtime/"),
 		strings.HasPrefix(importPath, "internal/runtime/"):
 		return "the runtime itself is not hooked"

@@ -114,7 +114,7 @@ func (o *objectFile) callsOthers(symbol int) (bool, error) {
 			continue
 		}
 		in := binary.LittleEndian.Uint32(relocation[target:])
-		if in == ownPackage || int(in) < len(packages) && untouchable(packages[in], nil) == "" {
+		if in == ownPackage || int(in) < len(packages) && untouchable(packages[in], true, nil) == "" {
 			return true, nil
 		}
 	}

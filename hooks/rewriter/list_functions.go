@@ -46,7 +46,7 @@ func runListFunctions(args []string) error {
 		if err != nil {
 			continue
 		}
-		why := untouchable(l.path(), runtimeIs)
+		why := untouchable(l.path(), l.Standard, runtimeIs)
 		for _, fn := range p.functions() {
 			names = append(names, fn.name)
 			if !matchesFunction(globs, fn) {

@@ -9,11 +9,20 @@ import (
 
 // Where no plan of the whole program was made, its parts are written as they come: each a line of one file.
 
+// A person is shown as many (hook_notes), and whose source it is chooses how many there are and how long their names.
+const (
+	mostRefused     = 100
+	mostRefusedName = 1000
+)
+
 // addPart adds what a plan would say of one package.
-func addPart(path string, p *sourcePackage, set *ruleSet) error {
-	found := set.find(p, everyRule(set), "")
+func addPart(path string, p *sourcePackage, set *ruleSet, why string) error {
+	found := set.find(p, everyRule(set), why)
 	part := newPlan()
-	part.Refused = append(part.Refused, found.refused...)
+	for _, refused := range found.refused[:min(len(found.refused), mostRefused)] {
+		refused.Function = refused.Function[:min(len(refused.Function), mostRefusedName)]
+		part.Refused = append(part.Refused, refused)
+	}
 	part.Rules = set.summaries([]*packageFinds{found})
 	return part.add(path)
 }
@@ -28,7 +37,7 @@ func addLinked(path, importcfg string) error {
 	for line := range strings.Lines(string(data)) {
 		if rest, ok := strings.CutPrefix(line, "packagefile "); ok {
 			name, _, _ := strings.Cut(rest, "=")
-			part.Dependencies = append(part.Dependencies, name)
+			part.Linked = append(part.Linked, name)
 		}
 	}
 	return part.add(path)

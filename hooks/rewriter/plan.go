@@ -22,6 +22,7 @@ type plan struct {
 	GoVersion    string           `json:"go_version"`
 	Packages     []plannedPackage `json:"packages"`
 	Dependencies []string         `json:"dependencies"`
+	Linked       []string         `json:"linked,omitempty"` // of a part (parts.go): what the linker was given
 	Refused      []refusal        `json:"refused"`
 	Errors       []planError      `json:"errors"`
 	Rules        []ruleSummary    `json:"rules"`
@@ -340,7 +341,7 @@ func (w *planner) examine(l *listedPackage) *packageFinds {
 		return nil // a syntax error: the build says it better
 	}
 	p.types = &typeLoader{load: func() *typeInfo { return checkTypes(p, p.linkPath, "", w.sources.of(l)) }}
-	return w.set.find(p, could, untouchable(l.path(), w.runtimeIs))
+	return w.set.find(p, could, untouchable(l.path(), l.Standard, w.runtimeIs))
 }
 
 // find holds the rules of `could` against all there is in a package; why: nothing of the package may be hooked.

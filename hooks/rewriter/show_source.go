@@ -29,7 +29,7 @@ func runShowSource(args []string) error {
 		if l.DepOnly {
 			continue
 		}
-		if why := untouchable(l.path(), runtimeIs); why != "" {
+		if why := untouchable(l.path(), l.Standard, runtimeIs); why != "" {
 			return fmt.Errorf("package %s: %s", l.ImportPath, why)
 		}
 		p, err := l.source()

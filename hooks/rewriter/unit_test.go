@@ -157,7 +157,7 @@ func TestRestrictionsAreFoundFromDirectives(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, fn := range p.functions() {
-			reasons[fn.name] = hookability(fn, untouchable(l.ImportPath, runtimeIs))
+			reasons[fn.name] = hookability(fn, untouchable(l.ImportPath, l.Standard, runtimeIs))
 		}
 	}
 	for name, want := range map[string]string{
@@ -203,7 +203,7 @@ func TestFunctionsThatBecomeInstructionsAreTheCompilers(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, fn := range p.functions() {
-			hookable[fn.name] = hookability(fn, untouchable(l.ImportPath, runtimeIs)) == "hookable"
+			hookable[fn.name] = hookability(fn, untouchable(l.ImportPath, l.Standard, runtimeIs)) == "hookable"
 		}
 	}
 	known := map[string]bool{}
