@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "base/directory.h"
 
@@ -151,6 +153,10 @@ Result<UniqueFd> memfd(const std::string& name, unsigned exec_flag) {
   return UniqueFd(fd);
 }
 
+// A page that the kernel holds for a moment, as it does to move it where memory is short, makes sealing EBUSY after a
+// wait of 150 ms. Source: mm/memfd.c, memfd_wait_for_pins.
+constexpr int kSealAttempts = 20;
+
 // memfd_create takes 249 bytes of name at most, and only shows it in /proc.
 std::string short_name(const std::string& name) {
   return name.substr(name.size() - std::min<std::size_t>(name.size(), 200));
@@ -162,10 +168,12 @@ Result<UniqueFd> executable_memfd(const std::string& name) { return memfd(short_
 
 Status seal(int memfd, const std::string& name) {
   const int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
-  if (::fcntl(memfd, F_ADD_SEALS, seals | F_SEAL_EXEC) != 0 &&
-      (errno != EINVAL || ::fcntl(memfd, F_ADD_SEALS, seals) != 0))
-    return host_error(errno, "cannot seal the memory file for " + name);
-  return {};
+  for (int attempt = 1;; ++attempt) {
+    if (::fcntl(memfd, F_ADD_SEALS, seals | F_SEAL_EXEC) == 0) return {};
+    if (errno == EINVAL && ::fcntl(memfd, F_ADD_SEALS, seals) == 0) return {};
+    if (errno != EBUSY || attempt == kSealAttempts) return host_error(errno, "cannot seal the memory file for " + name);
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
 }
 
 Result<UniqueFd> sealed_memfd(const std::string& name, std::string_view content, bool executable) {

@@ -2,9 +2,12 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/uio.h>
 
 #include <filesystem>
+#include <thread>
 
 #include "base/sha256.h"
 #include "base/testing.h"
@@ -86,6 +89,29 @@ TEST_F(FilesTest, RemoveTreeStopsAtAMountPoint) {
   EXPECT_TRUE(std::filesystem::exists(dir_ + "/outside/keep"));
   ASSERT_EQ(::umount2((dir_ + "/t/mounted").c_str(), MNT_DETACH), 0);
   EXPECT_OK(remove_tree(root_.get(), "t"));  // control
+}
+
+TEST(SealedMemfd, WaitsForAPageThatTheKernelHolds) {
+  ASSERT_OK_AND_ASSIGN(const UniqueFd file, executable_memfd("held"));
+  ASSERT_OK(write_all(file.get(), "content", "held"));
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const UniqueFd read_end(ends[0]), write_end(ends[1]);
+  void* page = ::mmap(nullptr, 4096, PROT_READ, MAP_SHARED, file.get(), 0);
+  ASSERT_NE(page, MAP_FAILED);
+  const iovec content{page, 7};
+  ASSERT_EQ(::vmsplice(write_end.get(), &content, 1, 0), 7);
+  ::munmap(page, 4096);
+  EXPECT_EQ(::fcntl(file.get(), F_ADD_SEALS, F_SEAL_WRITE), -1) << "control: the pipe holds it";
+  EXPECT_EQ(errno, EBUSY);
+  std::thread drain([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(400));
+    char buffer[7];
+    EXPECT_EQ(::read(read_end.get(), buffer, sizeof buffer), 7);
+  });
+  EXPECT_OK(seal(file.get(), "held"));
+  drain.join();
+  EXPECT_NE(::fcntl(file.get(), F_GET_SEALS) & F_SEAL_WRITE, 0);
 }
 
 TEST(SealedMemfd, CannotBeWrittenAfterwards) {
